@@ -1,0 +1,68 @@
+package patches
+
+import (
+	"context"
+	"time"
+)
+
+// ID names one claimed patch for good. Its first six bytes are the time of
+// the claim in Unix milliseconds, big-endian, the rest is random.
+type ID [16]byte
+
+// Patch is a claimed file, whole.
+type Patch struct {
+	ID   ID
+	Dir  string // the drop directory's name
+	Path string // where it lay, relative to the directory, with slashes
+	Data []byte
+	// Refusal is why the file cannot be a manifest whatever is in it, as when
+	// it is over the size limit; Data is empty then.
+	Refusal string
+	// Recovered: the claim was found, not made, by this pass. The handler
+	// may have decided on it before.
+	Recovered bool
+	ModTime   time.Time
+	Owner     string // user name or number of the file's owner
+}
+
+// Outcome is what became of a patch.
+type Outcome int
+
+// The outcomes. Deferred is none: the patch stays claimed, is no failure, and
+// is handed over again later.
+const (
+	Deferred Outcome = iota
+	Installed
+	Failed
+	Skipped
+)
+
+// AfterApply is what becomes of a file that was applied.
+type AfterApply string
+
+// The choices, by their names in configuration and manifests.
+const (
+	Rename AfterApply = "rename"
+	Remove AfterApply = "remove"
+)
+
+// Verdict is the handler's decision on one patch.
+type Verdict struct {
+	Outcome Outcome
+	// Reasons are the lines of the .failed.reason file.
+	Reasons []string
+	// AfterApply overrides the directory's setting where it is not empty.
+	AfterApply AfterApply
+	// Redacted is the text without secrets for the outcome's file; nil where
+	// the text has none.
+	Redacted []byte
+}
+
+// Handler decides on patches and makes what they say durable before it
+// returns.
+type Handler interface {
+	// Handle decides on patches that wait together, in this order. It returns
+	// one verdict for each. An error means that it is not known what was
+	// done: nothing may be renamed, and the process has to end.
+	Handle(ctx context.Context, group []Patch) ([]Verdict, error)
+}

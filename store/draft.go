@@ -1,0 +1,116 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// Draft is a plan in the making: what a Reader holds, with changes on top
+// that nobody else sees. It is a Reader itself, so a later entry sees an
+// earlier one, and a draft over a draft is a patch that can be dropped
+// without a trace. A Draft belongs to one goroutine.
+type Draft struct {
+	base    Reader
+	read    map[Name]Revision // what base said, 0 where it had none
+	written map[Name]*Record  // nil: deleted
+	owner   map[token.Key]Name
+}
+
+// NewDraft starts from what base holds.
+func NewDraft(base Reader) *Draft {
+	return &Draft{
+		base:    base,
+		read:    make(map[Name]Revision),
+		written: make(map[Name]*Record),
+		owner:   make(map[token.Key]Name),
+	}
+}
+
+// ByName implements Reader.
+func (d *Draft) ByName(name Name) (Record, bool) {
+	if r, ok := d.written[name]; ok {
+		return found(r)
+	}
+	r, ok := d.base.ByName(name)
+	d.read[name] = r.Revision
+	return r, ok
+}
+
+// ByKey implements Reader.
+func (d *Draft) ByKey(key token.Key) (Record, bool) {
+	if name, ok := d.owner[key]; ok {
+		return d.ByName(name)
+	}
+	r, ok := d.base.ByKey(key)
+	if !ok {
+		return Record{}, false
+	}
+	if _, rewritten := d.written[r.Name]; rewritten {
+		return Record{}, false // the draft took the key away from it
+	}
+	d.read[r.Name] = r.Revision
+	return r, true
+}
+
+// Put writes a record under its name.
+func (d *Draft) Put(r Record) {
+	d.forget(r.Name)
+	d.written[r.Name] = &r
+	for _, c := range r.Credentials {
+		d.owner[c.Key] = r.Name
+	}
+}
+
+// Delete removes the record of that name.
+func (d *Draft) Delete(name Name) {
+	d.forget(name)
+	d.written[name] = nil
+}
+
+// forget takes the draft's own claims of keys back, and notes what the base
+// holds under the name.
+func (d *Draft) forget(name Name) {
+	old, _ := d.ByName(name)
+	for _, c := range old.Credentials {
+		if d.owner[c.Key] == name {
+			delete(d.owner, c.Key)
+		}
+	}
+}
+
+// Merge takes over the changes of a draft that was made over d.
+func (d *Draft) Merge(over *Draft) {
+	for name, r := range over.written {
+		if r == nil {
+			d.Delete(name)
+		}
+	}
+	for _, r := range over.written {
+		if r != nil {
+			d.Put(*r)
+		}
+	}
+}
+
+// Batch is the draft as one conditional commit with these entries.
+func (d *Draft) Batch(entries []Entry) Batch {
+	b := Batch{Expect: d.read, Entries: entries}
+	for name, r := range d.written {
+		switch {
+		case r != nil:
+			b.Put = append(b.Put, *r)
+		case d.read[name] != 0:
+			b.Delete = append(b.Delete, name)
+		}
+	}
+	slices.SortFunc(b.Put, func(a, b Record) int { return a.Name.Compare(b.Name) })
+	slices.SortFunc(b.Delete, Name.Compare)
+	return b
+}
+
+// Size is what the changes take from Limits, ledger entries not counted.
+func (d *Draft) Size() Size {
+	b := d.Batch(nil)
+	return b.Size()
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// Index is the memory that readers are answered from. A backend fills it when
+// it opens and feeds it each batch once that is durable. The zero Index is
+// empty and ready.
+type Index struct {
+	mu     sync.RWMutex
+	byName map[Name]*Record
+	byKey  map[token.Key]*Record
+}
+
+// ByKey implements Reader.
+func (x *Index) ByKey(key token.Key) (Record, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return found(x.byKey[key])
+}
+
+// ByName implements Reader.
+func (x *Index) ByName(name Name) (Record, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return found(x.byName[name])
+}
+
+func found(r *Record) (Record, bool) {
+	if r == nil {
+		return Record{}, false
+	}
+	return *r, true
+}
+
+// Tokens yields what there is at the moment of the call.
+func (x *Index) Tokens() iter.Seq[Record] {
+	x.mu.RLock()
+	all := make([]*Record, 0, len(x.byName))
+	for _, r := range x.byName {
+		all = append(all, r)
+	}
+	x.mu.RUnlock()
+	return func(yield func(Record) bool) {
+		for _, r := range all {
+			if !yield(*r) {
+				return
+			}
+		}
+	}
+}
+
+// Len is the number of tokens.
+func (x *Index) Len() int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.byName)
+}
+
+// Check tests the preconditions of a batch against what is durable: its
+// expectations, and that each key has one owner. It returns ErrConflict.
+// Backends that write alone hold a lock from Check to Apply.
+func (x *Index) Check(b *Batch) error {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for name, want := range b.Expect {
+		var have Revision
+		if r := x.byName[name]; r != nil {
+			have = r.Revision
+		}
+		if have != want {
+			return fmt.Errorf("%w: a token is at revision %d, not %d", ErrConflict, have, want)
+		}
+	}
+	return x.checkKeys(b)
+}
+
+func (x *Index) checkKeys(b *Batch) error {
+	written := make(map[Name]bool, len(b.Put)+len(b.Delete))
+	for i := range b.Put {
+		written[b.Put[i].Name] = true
+	}
+	for _, name := range b.Delete {
+		written[name] = true
+	}
+	taken := make(map[token.Key]bool, len(b.Put))
+	for i := range b.Put {
+		for _, c := range b.Put[i].Credentials {
+			owner := x.byKey[c.Key]
+			if taken[c.Key] || owner != nil && !written[owner.Name] {
+				return fmt.Errorf("%w: a key belongs to another token", ErrConflict)
+			}
+			taken[c.Key] = true
+		}
+	}
+	return nil
+}
+
+// Apply makes a batch visible, all of it at one moment.
+func (x *Index) Apply(b *Batch) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.byName == nil {
+		x.byName, x.byKey = make(map[Name]*Record), make(map[token.Key]*Record)
+	}
+	for _, name := range b.Delete {
+		x.remove(name)
+	}
+	for i := range b.Put {
+		x.remove(b.Put[i].Name)
+	}
+	for i := range b.Put {
+		r := b.Put[i]
+		x.byName[r.Name] = &r
+		for _, c := range r.Credentials {
+			x.byKey[c.Key] = &r
+		}
+	}
+}
+
+func (x *Index) remove(name Name) {
+	old := x.byName[name]
+	if old == nil {
+		return
+	}
+	delete(x.byName, name)
+	for _, c := range old.Credentials {
+		delete(x.byKey, c.Key)
+	}
+}

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// Name is what a token is called: a name that is unique for its user. What a
+// user means is the protected service's business.
+type Name struct{ User, Name string }
+
+// Revision counts the commits that wrote a token. The zero Revision is that
+// of a token that is not there.
+type Revision uint64
+
+// Type says what a token may be used for.
+type Type uint8
+
+// The types of tokens. The zero Type is no type, and grants nothing.
+const (
+	FullAccess Type = iota + 1
+	ReadOnly
+	Custom
+)
+
+var typeNames = [...]string{FullAccess: "full-access", ReadOnly: "read-only", Custom: "custom"}
+
+// String is the type's name in manifests.
+func (t Type) String() string {
+	if int(t) < len(typeNames) {
+		return typeNames[t]
+	}
+	return ""
+}
+
+// DefaultAudience is the audience of a token whose manifest states none.
+const DefaultAudience = "api"
+
+// Record is a token as it is stored. It has no field that could hold a
+// secret. A zero time means that the bound, or the event, is absent; a stored
+// time is UTC and has no finer unit than a millisecond.
+type Record struct {
+	Name
+
+	Description string
+	Type        Type
+	Scopes      []string       // sorted
+	ScopeSets   []string       // sorted
+	AllowedIPs  []netip.Prefix // empty: from anywhere
+	Audience    string
+	Labels      []Label // sorted by key
+
+	Active    bool
+	NotBefore time.Time // good from this instant on
+	ExpiresAt time.Time // good before this instant
+
+	IssuedAt  time.Time // when its present credentials were made, or what the manifest says
+	CreatedAt time.Time
+	UpdatedAt time.Time
+
+	// Generation counts every credential that was added, from 1.
+	Generation uint64
+	// Source is where the patch that created the token lay; it never moves.
+	Source Source
+	// Credentials are one or two. The first one's key is the token's.
+	Credentials []Credential
+
+	Revision Revision // set by the store
+}
+
+// Key is the token's key: that of its first credential.
+func (r *Record) Key() token.Key { return r.Credentials[0].Key }
+
+// Credential finds the credential with that key, nil if there is none.
+func (r *Record) Credential(key token.Key) *Credential {
+	i := slices.IndexFunc(r.Credentials, func(c Credential) bool { return c.Key == key })
+	if i < 0 {
+		return nil
+	}
+	return &r.Credentials[i]
+}
+
+// Label is a key and a value that verify returns.
+type Label struct{ Key, Value string }
+
+// Source names a patch: its drop directory, and its path in there.
+type Source struct{ Dir, Path string }
+
+// Credential is a key and the digest of the secret that goes with it.
+type Credential struct {
+	Key       token.Key
+	Digest    token.Digest
+	IssuedAt  time.Time
+	GoodUntil time.Time // set while a replaced credential is in its grace
+}
+
+// Compare orders by user, then by name, byte by byte.
+func (n Name) Compare(o Name) int {
+	return cmp.Or(strings.Compare(n.User, o.User), strings.Compare(n.Name, o.Name))
+}

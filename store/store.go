@@ -1,0 +1,109 @@
+// Package store keeps tokens and the ledger of patches. It states the
+// contract that every backend keeps; the suite in store/storetest checks it.
+//
+// A change is made in three steps: read, plan without side effects, and one
+// conditional commit. There is no transaction closure, so that a local
+// database and a remote one that serializes can mean the same.
+//
+// Invariants, for every Store:
+//
+//  1. Atomic. Commit applies a whole Batch, its tokens and all of its ledger
+//     entries, or nothing of it. A reader never sees a part: once one token
+//     of a batch is seen changed, all of them are.
+//  2. Durable on return. When Commit returns nil, the batch survives kill -9
+//     and loss of power (store/memstore excepted, which says so).
+//  3. Readers are answered from memory, and see only what is durable.
+//  4. Conditional. Each token that a batch writes is expected at the revision
+//     at which the plan read it, or expected absent. One that is elsewhere by
+//     now fails the whole batch with ErrConflict.
+//  5. A key belongs to one token at most, and so does a user with a name.
+//  6. Exactly once. A patch has at most one ledger entry: a batch with an
+//     entry of a patch that already has one fails with ErrApplied. A commit
+//     that arrives late and its retry can therefore not both win.
+//  7. Entries are numbered from 1 without gaps, in the order of commits and,
+//     within a batch, in the order in which it lists them.
+//  8. An error says what is on disk. ErrUnknown: nobody can know; the Store
+//     refuses every later Commit with ErrUnknown, and only opening it anew
+//     tells. Any other error: nothing of the batch, now or later.
+//  9. Methods may be called from several goroutines.
+//
+// Records handed out share memory with the store and are never changed by
+// anybody: whoever wants another record makes one.
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// Format is the number of the stored form. A Store that finds another one in
+// its files refuses to open them.
+const Format = 1
+
+// What Commit may return; see invariant 8.
+var (
+	// ErrConflict: a token is not at the revision the plan has read, or a key
+	// has found another owner. Read and plan again.
+	ErrConflict = errors.New("the store has changed since it was read")
+	// ErrApplied: a patch of the batch has its ledger entry already.
+	ErrApplied = errors.New("the patch is in the ledger already")
+	// ErrTooLarge: the batch is over Limits, and will ever be.
+	ErrTooLarge = errors.New("the change is too large for one transaction of the store")
+	// ErrUnavailable: the store cannot write for now, as with a full disk.
+	ErrUnavailable = errors.New("the store cannot be written to at the moment")
+	// ErrUnknown: the batch may have been stored or not.
+	ErrUnknown = errors.New("it is not known whether the change was stored")
+)
+
+// Reader answers from memory with what is durable.
+type Reader interface {
+	// ByKey finds the token that has a credential with that key.
+	ByKey(token.Key) (Record, bool)
+	// ByName finds the token of that user and name.
+	ByName(Name) (Record, bool)
+}
+
+// Store is a backend.
+type Store interface {
+	Reader
+
+	// Tokens yields every token, in no particular order, as they were at one
+	// moment.
+	Tokens() iter.Seq[Record]
+
+	// Commit stores a batch. It sets the revisions of the records and the
+	// numbers of the entries itself.
+	Commit(ctx context.Context, batch Batch) error
+
+	// Entry finds the ledger entry of a patch.
+	Entry(ctx context.Context, patch PatchID) (Entry, bool, error)
+
+	// Ledger yields all entries in ascending order of their numbers.
+	Ledger(ctx context.Context) iter.Seq2[Entry, error]
+
+	// Limits are the bounds of one batch, to be consulted while planning.
+	Limits() Limits
+
+	// Close gives up the files. Readers stay usable.
+	Close() error
+}
+
+// Limits bound a Batch.
+type Limits struct {
+	Writes int // records put and deleted, and ledger entries
+	Bytes  int // their size as Size counts it
+}
+
+// Allows tells whether a batch of that size can be committed.
+func (l Limits) Allows(size Size) bool {
+	return size.Writes <= l.Writes && size.Bytes <= l.Bytes
+}
+
+// Size is what a batch takes from Limits.
+type Size struct{ Writes, Bytes int }
+
+// Add returns the size of both together.
+func (s Size) Add(o Size) Size { return Size{s.Writes + o.Writes, s.Bytes + o.Bytes} }
