@@ -1,0 +1,201 @@
+package provision
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// Patch is a manifest on its way into the store.
+type Patch struct {
+	ID      store.PatchID
+	Source  store.Source
+	Author  string
+	Data    []byte
+	Refusal string // why it fails whatever is in it; empty for most
+	// Recovered: it may have its ledger entry from before a crash.
+	Recovered bool
+}
+
+// Result is what became of a Patch.
+type Result struct {
+	// Outcome is zero if the store cannot be written to at the moment:
+	// nothing was decided, and the patch is to be handed in again.
+	Outcome   store.Outcome
+	Reasons   []string
+	OnSuccess Disposition
+	Redacted  []byte // nil if the text holds no secret
+}
+
+// Applier brings patches into a store. It is the only writer of its process.
+type Applier struct {
+	Store  store.Store
+	Now    func() time.Time
+	Random io.Reader
+
+	mu sync.Mutex
+}
+
+// conflictRetries bounds how often a plan is made again because another
+// writer of the same store was faster.
+const conflictRetries = 20
+
+// Apply decides on patches in their order and makes the decisions durable
+// before it returns. As many as fit share a transaction, each still all or
+// nothing. An error means that it is not known what is stored: the process
+// has to end, and the next one finds out (store.ErrUnknown), or that ctx ended
+// before anything was written.
+func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	results := make([]Result, 0, len(patches))
+	for len(results) < len(patches) {
+		some, err := a.applySome(ctx, patches[len(results):])
+		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
+			return append(results, make([]Result, len(patches)-len(results))...), nil
+		}
+		if err != nil {
+			return results, fmt.Errorf("applying patches: %w", err)
+		}
+		results = append(results, some...)
+	}
+	return results, nil
+}
+
+// applySome applies as many of the patches as one transaction admits, at
+// least one.
+func (a *Applier) applySome(ctx context.Context, patches []Patch) ([]Result, error) {
+	var err error
+	askLedger := false
+	for range conflictRetries {
+		t := transaction{applier: a, askLedger: askLedger}
+		if err = t.plan(ctx, patches); err != nil {
+			return nil, err
+		}
+		if len(t.entries) == 0 {
+			return t.results, nil
+		}
+		switch err = a.Store.Commit(ctx, t.draft.Batch(t.entries)); {
+		case errors.Is(err, store.ErrApplied):
+			askLedger = true
+		case !errors.Is(err, store.ErrConflict):
+			return t.results, err
+		}
+	}
+	return nil, err
+}
+
+// transaction collects patches for one commit.
+type transaction struct {
+	applier   *Applier
+	askLedger bool
+	now       time.Time
+	draft     *store.Draft
+	size      store.Size
+	entries   []store.Entry
+	results   []Result
+}
+
+func (t *transaction) plan(ctx context.Context, patches []Patch) error {
+	t.now = t.applier.Now().UTC().Truncate(time.Millisecond)
+	t.draft = store.NewDraft(t.applier.Store)
+	for i := range patches {
+		fits, err := t.add(ctx, &patches[i])
+		if err != nil || !fits {
+			return err
+		}
+	}
+	return nil
+}
+
+// add plans one patch into the transaction; false if it has to wait for the
+// next one.
+func (t *transaction) add(ctx context.Context, p *Patch) (bool, error) {
+	if p.Recovered || t.askLedger {
+		entry, ok, err := t.applier.Store.Entry(ctx, p.ID)
+		if err != nil {
+			return false, fmt.Errorf("reading the ledger: %w", err)
+		}
+		if ok {
+			m, _ := Decode(p.Source.Path, p.Data)
+			t.results = append(t.results, resultOf(&entry, m, p))
+			return true, nil
+		}
+	}
+	d := t.decide(p)
+	if !t.applier.Store.Limits().Allows(t.size.Add(d.size())) {
+		if len(t.entries) > 0 {
+			return false, nil
+		}
+		d = t.fail(p, Problem{Text: "the manifest changes more than one transaction of the store can hold; split it into several files"})
+	}
+	t.draft.Merge(d.over)
+	t.size = t.size.Add(d.size())
+	t.entries = append(t.entries, d.entry)
+	t.results = append(t.results, resultOf(&d.entry, d.manifest, p))
+	return true, nil
+}
+
+// decision is the outcome of one patch, and its changes over the draft.
+type decision struct {
+	entry    store.Entry
+	over     *store.Draft
+	manifest *Manifest // nil if it failed
+}
+
+func (d *decision) size() store.Size { return d.over.Size().Add(store.EntrySize(&d.entry)) }
+
+func (t *transaction) decide(p *Patch) decision {
+	if p.Refusal != "" {
+		return t.fail(p, Problem{Text: p.Refusal})
+	}
+	m, problems := Decode(p.Source.Path, p.Data)
+	if len(problems) > 0 {
+		return t.fail(p, problems...)
+	}
+	d := decision{entry: t.entry(p, store.Installed), over: store.NewDraft(t.draft), manifest: m}
+	if len(m.Entries) == 0 {
+		d.entry.Outcome = store.Skipped
+	}
+	d.entry.Changes, problems = Plan(m, d.over, Env{Now: t.now, Random: t.applier.Random, Source: p.Source})
+	if len(problems) > 0 {
+		return t.fail(p, problems...)
+	}
+	d.entry.Changed = slices.ContainsFunc(d.entry.Changes, func(c store.Change) bool { return c.Result != store.Unchanged })
+	return d
+}
+
+// fail leaves nothing of a patch but its entry.
+func (t *transaction) fail(p *Patch, problems ...Problem) decision {
+	d := decision{entry: t.entry(p, store.Failed), over: store.NewDraft(t.draft)}
+	for _, problem := range problems {
+		d.entry.Reasons = append(d.entry.Reasons, problem.In(p.Source.Path))
+	}
+	return d
+}
+
+func (t *transaction) entry(p *Patch, outcome store.Outcome) store.Entry {
+	return store.Entry{
+		Patch: p.ID, Time: t.now, Dir: p.Source.Dir, Path: p.Source.Path,
+		Outcome: outcome, SHA256: sha256.Sum256(p.Data), Author: p.Author,
+	}
+}
+
+// resultOf tells the outcome in the ledger, and what the text itself says of
+// the file.
+func resultOf(entry *store.Entry, m *Manifest, p *Patch) Result {
+	r := Result{Outcome: entry.Outcome, Reasons: entry.Reasons}
+	if m == nil {
+		return r
+	}
+	r.OnSuccess = m.OnSuccess
+	r.Redacted = Redact(p.Source.Path, p.Data)
+	return r
+}
