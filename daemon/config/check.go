@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// stateDir is the packaged service's StateDirectory.
+const stateDir = "/var/lib/tokendrop"
+
+// check judges values together. What a field has refused by itself is not
+// there to be judged: its default is, or nothing.
+func (r *reading) check() {
+	for i := range r.config.Drops {
+		r.checkDrop(i)
+		r.checkTwins(i)
+	}
+	r.checkListen()
+	r.checkSocket()
+}
+
+// checkDrop keeps the daemon's own files and what is dropped apart.
+func (r *reading) checkDrop(i int) {
+	path, at := r.config.Drops[i].Path, dropKey(i)+".path"
+	if path == "" {
+		return // a problem already
+	}
+	if overlap(path, stateDir) {
+		r.problem(at, fmt.Sprintf("a drop directory cannot be in %s or around it, where systemd changes owners: use one like /var/spool/tokendrop", stateDir))
+		return
+	}
+	if r.path != "" && within(filepath.Clean(r.path), path) {
+		r.problem(at, "the configuration itself lies in this drop directory, and would be taken for a manifest: use another directory")
+	}
+	if store := r.config.Store; store.Backend == Badger && overlap(path, store.Path) {
+		r.problem(at, "a drop directory cannot be in the store's path or around it"+seeAlso(r.stated["store.path"]))
+	}
+}
+
+func overlap(a, b string) bool { return within(a, b) || within(b, a) }
+
+// checkTwins finds the first drop directory before the i-th that has its name
+// or path.
+func (r *reading) checkTwins(i int) {
+	d := r.config.Drops[i]
+	for j, other := range r.config.Drops[:i] {
+		if d.Path != "" && d.Path == other.Path {
+			r.problem(dropKey(i)+".path", "two drop directories have this path: leave one out"+seeAlso(r.place(dropKey(j)+".path")))
+			return
+		}
+	}
+	for j, other := range r.config.Drops[:i] {
+		if d.Name != "" && d.Name == other.Name {
+			r.problem(dropKey(i)+".name", "two drop directories have this name: give one another"+seeAlso(r.place(dropKey(j)+".name")))
+			return
+		}
+	}
+}
+
+// checkListen refuses to show tokens to a network by default.
+func (r *reading) checkListen() {
+	if r.config.Verify.AllowPlain {
+		return
+	}
+	var open []string
+	for _, a := range r.config.Verify.Listen {
+		if !a.local() {
+			open = append(open, a.String())
+		}
+	}
+	if len(open) > 0 {
+		r.problem("verify.listen", fmt.Sprintf("tokens would cross the network in plain text at %s: listen on 127.0.0.1 or unix:/run/tokendrop/verify/sock beside the proxy, or say allow_plain = true where the network is trusted", strings.Join(open, ", ")))
+	}
+}
+
+// checkSocket keeps the two kinds of sockets apart.
+func (r *reading) checkSocket() {
+	for _, a := range r.config.Verify.Listen {
+		if a.Network == "unix" && a.Address == r.config.Admin.Socket {
+			r.problem("verify.listen", "requests cannot be answered on the admin socket: use another path"+seeAlso(r.stated["admin.socket"]))
+		}
+	}
+}
+
+// seeAlso points at the other half of a contradiction.
+func seeAlso(at Place) string {
+	switch {
+	case at.Source == "":
+		return " (the other is the default)"
+	case at.Line == 0:
+		return fmt.Sprintf(" (the other is %s)", at.Source)
+	}
+	return fmt.Sprintf(" (the other is in line %d)", at.Line)
+}

@@ -1,0 +1,153 @@
+// Package config reads the daemon's configuration (SPEC section 8): a TOML
+// file, then single values from the environment, over defaults.
+//
+// Invariants:
+//
+//  1. Load returns a Config that is right as far as that can be judged
+//     without asking the system, or an *Error with every problem in it.
+//  2. The environment overrides the file, the file overrides the default.
+//  3. Nothing is guessed: an unknown key, a known one in another case, a wrong
+//     type, a number without a unit, a relative path are problems.
+//  4. A key is described once, by its field: the file, the environment and the
+//     suggestion for a near miss are all read from there.
+//  5. A problem names the file and line, or the variable, that has to change,
+//     and repeats no value from there. (The TOML parser, which speaks first
+//     where a file is no TOML, may quote some of it.)
+//
+// Keys of features to come join as further fields.
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tokendrop/tokendrop/patches"
+)
+
+// Config is what the daemon is to do. Paths are absolute and clean.
+type Config struct {
+	// File is where it was read from, empty where there was no file.
+	File string
+
+	Store  Store
+	Drops  []Drop
+	Verify Verify
+	Admin  Admin
+	Log    Log
+}
+
+// Store says where tokens are kept.
+type Store struct {
+	Backend Backend
+	Path    string // without meaning for Memory
+}
+
+// Backend names a kind of store.
+type Backend string
+
+// The backends.
+const (
+	Badger Backend = "badger"
+	Memory Backend = "memory" // nothing survives a restart
+)
+
+// Drop is one drop directory.
+type Drop struct {
+	Name       string // the path, unless another one is stated
+	Path       string
+	AfterApply patches.AfterApply
+	Settle     time.Duration
+	Rescan     time.Duration
+	Redact     bool
+	MaxSize    int64 // bytes
+}
+
+// Verify says where requests are answered.
+type Verify struct {
+	Listen     []Address
+	StartWait  time.Duration
+	AllowPlain bool
+}
+
+// Address is what net.Listen takes.
+type Address struct {
+	Network string // "tcp" or "unix"
+	Address string // HOST:PORT, or a path
+}
+
+// String is the address as it is written in the configuration.
+func (a Address) String() string {
+	if a.Network == "unix" {
+		return unixScheme + a.Address
+	}
+	return a.Address
+}
+
+// Admin is the socket that the command line talks to.
+type Admin struct {
+	Socket string
+	Group  string // may use the socket too; empty: the daemon's user alone
+}
+
+// Log is what is logged, and how.
+type Log struct {
+	Level  zerolog.Level
+	Format Format
+}
+
+// Format is how log lines look.
+type Format string
+
+// The formats.
+const (
+	Auto    Format = "auto" // console on a terminal, else json
+	Console Format = "console"
+	JSON    Format = "json"
+)
+
+// Default is the configuration where nothing is stated.
+func Default() *Config {
+	spool := defaultDrop()
+	spool.Name, spool.Path = "spool", "/var/spool/tokendrop"
+	return &Config{
+		Store: Store{Backend: Badger, Path: stateDir + "/store"},
+		Drops: []Drop{spool},
+		Verify: Verify{
+			Listen:    []Address{{"tcp", "127.0.0.1:7575"}},
+			StartWait: 10 * time.Second,
+		},
+		Admin: Admin{Socket: "/run/tokendrop/admin/sock"},
+		Log:   Log{Level: zerolog.InfoLevel, Format: Auto},
+	}
+}
+
+// defaultDrop is a drop directory of which nothing but the path is stated.
+func defaultDrop() Drop {
+	return Drop{
+		AfterApply: patches.Rename,
+		Settle:     2 * time.Second,
+		Rescan:     30 * time.Second,
+		Redact:     true,
+		MaxSize:    8 << 20,
+	}
+}
+
+// Excludes lists the other drop directories that lie inside the i-th one:
+// those belong to their own entries.
+func (c *Config) Excludes(i int) []string {
+	var inside []string
+	for j, d := range c.Drops {
+		if j != i && within(d.Path, c.Drops[i].Path) {
+			inside = append(inside, d.Path)
+		}
+	}
+	return inside
+}
+
+// within tells whether path lies in dir or is it; both are clean. Links are
+// not followed: what is behind them can change while the daemon runs.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}

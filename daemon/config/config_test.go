@@ -1,0 +1,372 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tokendrop/tokendrop/patches"
+)
+
+var update = flag.Bool("update", false, "write the golden messages anew")
+
+func mustParse(t *testing.T, src string, env ...string) *Config {
+	t.Helper()
+	c, err := parse("c.toml", src, env)
+	if err != nil {
+		t.Fatalf("refused:\n%v", err)
+	}
+	return c
+}
+
+func problems(t *testing.T, src string, env ...string) string {
+	t.Helper()
+	_, err := parse("c.toml", src, env)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	return err.Error()
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := parse("", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		Store: Store{Backend: Badger, Path: "/var/lib/tokendrop/store"},
+		Drops: []Drop{{
+			Name: "spool", Path: "/var/spool/tokendrop", AfterApply: patches.Rename,
+			Settle: 2 * time.Second, Rescan: 30 * time.Second, Redact: true, MaxSize: 8 * 1024 * 1024,
+		}},
+		Verify: Verify{Listen: []Address{{"tcp", "127.0.0.1:7575"}}, StartWait: 10 * time.Second},
+		Admin:  Admin{Socket: "/run/tokendrop/admin/sock"},
+		Log:    Log{Level: zerolog.InfoLevel, Format: Auto},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+}
+
+// Invariant 4: what can be stated can be stated with a value that differs
+// from the default, in the file and in the environment alike.
+func TestEveryKey(t *testing.T) {
+	file := mustParse(t, everyKey)
+	want := &Config{
+		File:  "c.toml",
+		Store: Store{Backend: Memory, Path: "/srv/store"},
+		Drops: []Drop{
+			{
+				Name: "a", Path: "/srv/a", AfterApply: patches.Remove,
+				Settle: 3 * time.Minute, Rescan: 2 * time.Hour, Redact: false, MaxSize: 4096,
+			},
+			{
+				Name: "/srv/b", Path: "/srv/b", AfterApply: patches.Rename,
+				Settle: 2 * time.Second, Rescan: 24 * time.Hour, Redact: true, MaxSize: 64 << 20,
+			},
+		},
+		Verify: Verify{
+			Listen:     []Address{{"tcp", "0.0.0.0:80"}, {"tcp", "[::1]:7575"}, {"unix", "/run/x"}},
+			AllowPlain: true,
+		},
+		Admin: Admin{Socket: "/run/y", Group: "ops"},
+		Log:   Log{Level: zerolog.DebugLevel, Format: JSON},
+	}
+	if !reflect.DeepEqual(file, want) {
+		t.Errorf("got  %+v\nwant %+v", file, want)
+	}
+
+	fromEnv := mustParse(t, "", everyVariable...)
+	want.Drops = Default().Drops
+	if !reflect.DeepEqual(fromEnv, want) {
+		t.Errorf("from the environment:\ngot  %+v\nwant %+v", fromEnv, want)
+	}
+	fields := 0
+	for _, s := range want.sections() {
+		fields += len(s.fields)
+	}
+	if len(everyVariable) != fields {
+		t.Errorf("%d variables are tested, there are %d", len(everyVariable), fields)
+	}
+}
+
+const everyKey = `
+[store]
+backend = "memory"
+path = "/srv/store/"
+
+[[drop]]
+name = "a"
+path = "/srv/./a"
+after_apply = "remove"
+settle = "3m"
+rescan = "2h"
+redact = false
+max_size = 4096
+
+[[drop]]
+path = "/srv/b"
+rescan = "1d"
+max_size = "64MiB"
+
+[verify]
+listen = ["0.0.0.0:80", "[::1]:7575", "unix:/run/x"]
+start_wait = "0s"
+allow_plain = true
+
+[admin]
+socket = "/run/y"
+group = "ops"
+
+[log]
+level = "debug"
+format = "json"
+`
+
+var everyVariable = []string{
+	"TOKENDROP_STORE_BACKEND=memory",
+	"TOKENDROP_STORE_PATH=/srv/store/",
+	"TOKENDROP_VERIFY_LISTEN=0.0.0.0:80, [::1]:7575,unix:/run/x",
+	"TOKENDROP_VERIFY_START_WAIT=0s",
+	"TOKENDROP_VERIFY_ALLOW_PLAIN=true",
+	"TOKENDROP_ADMIN_SOCKET=/run/y",
+	"TOKENDROP_ADMIN_GROUP=ops",
+	"TOKENDROP_LOG_LEVEL=debug",
+	"TOKENDROP_LOG_FORMAT=json",
+}
+
+// Invariant 2.
+func TestPrecedence(t *testing.T) {
+	src := "[log]\nlevel = \"warn\"\nformat = \"json\"\n"
+	c := mustParse(t, src, "TOKENDROP_LOG_LEVEL=error")
+	if c.Log.Level != zerolog.ErrorLevel || c.Log.Format != JSON || c.Admin != Default().Admin {
+		t.Errorf("got %+v, %+v", c.Log, c.Admin)
+	}
+}
+
+// A container of a namespace with a Service named tokendrop must start.
+func TestKubernetesVariablesAreNotOurs(t *testing.T) {
+	mustParse(t, "",
+		"TOKENDROP_SERVICE_HOST=10.0.0.1", "TOKENDROP_SERVICE_PORT=7575", "TOKENDROP_SERVICE_PORT_VERIFY=7575",
+		"TOKENDROP_PORT=tcp://10.0.0.1:7575", "TOKENDROP_PORT_7575_TCP=tcp://10.0.0.1:7575",
+		"TOKENDROP_PORT_7575_TCP_PROTO=tcp", "TOKENDROP_PORT_7575_TCP_PORT=7575", "TOKENDROP_PORT_7575_TCP_ADDR=10.0.0.1",
+		"TOKENDROP_VERIFY_2_SERVICE_HOST=10.0.0.2", "XTOKENDROP_STORE=1", "TOKENDROP=1",
+	)
+	for _, name := range []string{"TOKENDROP_PORTS", "TOKENDROP_STORE_PATHS", "TOKENDROP_", "TOKENDROP_DROP_PATH", "TOKENDROP_SERVICE"} {
+		if got := problems(t, "", name+"=1"); !strings.HasPrefix(got, name+": unknown variable") {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+}
+
+// Invariants 1, 3 and 5: each bad file beside its exact messages. Variables
+// stand in the file's first lines, after "#env ".
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := problems(t, string(src), variablesOf(string(src))...) + "\n"
+			golden := file + ".err"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%swant\n%s", got, want)
+			}
+			if strings.Contains(got, canary) {
+				t.Error("a message repeats a value")
+			}
+		})
+	}
+}
+
+// canary stands as a value in fixtures.
+const canary = "hunter2"
+
+func variablesOf(src string) []string {
+	var env []string
+	for line := range strings.Lines(src) {
+		if v, ok := strings.CutPrefix(line, "#env "); ok {
+			env = append(env, strings.TrimSuffix(v, "\n"))
+		}
+	}
+	return env
+}
+
+func TestConfigurationInsideADrop(t *testing.T) {
+	_, err := parse("/etc/tokendrop/tokendrop.toml", "\n[[drop]]\npath = '/etc/tokendrop'", nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "/etc/tokendrop/tokendrop.toml:3: the configuration itself") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestExcludes(t *testing.T) {
+	var c Config
+	for _, path := range []string{"/srv", "/srv/a", "/srv/a/b", "/srv/ab", "/opt"} {
+		c.Drops = append(c.Drops, Drop{Path: path})
+	}
+	for i, want := range [][]string{{"/srv/a", "/srv/a/b", "/srv/ab"}, {"/srv/a/b"}, nil, nil, nil} {
+		if got := c.Excludes(i); !reflect.DeepEqual(got, want) {
+			t.Errorf("Excludes(%d) = %q, want %q", i, got, want)
+		}
+	}
+}
+
+func TestLoadFindsTheFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, level string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("[log]\nlevel = \""+level+"\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	flagged, named := write("flag.toml", "debug"), write("env.toml", "error")
+	env := []string{"PATH=/bin", "TOKENDROP_CONFIG=" + named}
+
+	for _, tt := range []struct {
+		path, file string
+		level      zerolog.Level
+	}{{flagged, flagged, zerolog.DebugLevel}, {"", named, zerolog.ErrorLevel}} {
+		c, err := Load(tt.path, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.File != tt.file || c.Log.Level != tt.level {
+			t.Errorf("Load(%q) read %s, level %v", tt.path, c.File, c.Log.Level)
+		}
+	}
+
+	missing := filepath.Join(dir, "missing.toml")
+	long := filepath.Join(dir, "long.toml")
+	if err := os.WriteFile(long, []byte("#"+strings.Repeat("x", maxFile)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path, text string
+		env        []string
+	}{
+		{missing, "reading the configuration: no such file or directory", nil},
+		{"", "reading the configuration: no such file or directory", []string{"TOKENDROP_CONFIG=" + missing}},
+		{dir, "reading the configuration: is a directory", nil},
+		{long, "a configuration is at most 1MiB long", nil},
+	} {
+		_, err := Load(tt.path, tt.env)
+		var wrong *Error
+		if !errors.As(err, &wrong) || len(wrong.Problems) != 1 || wrong.Problems[0].Text != tt.text {
+			t.Errorf("Load(%q, %q): %v", tt.path, tt.env, err)
+		}
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	src := strings.Join([]string{
+		/* 1 */ `a.b = """x""" # [no]`,
+		/* 2 */ `"q\u0075oted" = 'it#s'`,
+		/* 3 */ `long = """`,
+		/* 4 */ `c = 1 \"""`,
+		/* 5 */ `"""""`,
+		/* 6 */ `[t]`,
+		/* 7 */ `list = ["]", # ]`,
+		/* 8 */ `  {in = 1}, [2]]`,
+		/* 9 */ `  [[ arr . sub ]]`,
+		/* 10 */ `x = {y = {z = 1}, w = 2}`,
+		/* 11 */ `[[arr.sub]]`,
+		/* 12 */ `x = '''`,
+		/* 13 */ `[t]'''`,
+		/* 14 */ `[arr.sub.deep]`,
+		/* 15 */ "d = 1979-05-27 07:32:00Z\r",
+		/* 16 */ `e = 1`,
+	}, "\n")
+	got, tooDeep := places(src)
+	want := map[string]int{
+		"a": 1, "a.b": 1, "quoted": 2, "long": 3, "t": 6, "t.list": 7, "t.list[1].in": 8,
+		"arr": 9, "arr.sub[0]": 9, "arr.sub[0].x": 10, "arr.sub[0].x.y": 10, "arr.sub[0].x.y.z": 10, "arr.sub[0].x.w": 10,
+		"arr.sub[1]": 11, "arr.sub[1].x": 12, "arr.sub[1].deep": 14, "arr.sub[1].deep.d": 15, "arr.sub[1].deep.e": 16,
+	}
+	if !reflect.DeepEqual(got, want) || tooDeep != 0 {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// The parser alone would take half a minute for the first of these.
+func TestHostileNestingIsRefusedUnparsed(t *testing.T) {
+	for _, src := range []string{
+		strings.Repeat("a.", 20_000) + "a = 1",
+		"[" + strings.Repeat("a.", 20_000) + "a]",
+		"a = " + strings.Repeat("[", 20_000),
+		"a = " + strings.Repeat("{a=", 20_000),
+	} {
+		if got := problems(t, "\n"+src); !strings.HasPrefix(got, "c.toml:2: ") || !strings.Contains(got, "too deep") {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+func TestLikely(t *testing.T) {
+	names := []string{"path", "name", "after_apply", "settle"}
+	for name, want := range map[string]string{"Path": "path", "pathe": "path", "afterapply": "after_apply", "setle": "settle", "x": "", "": "", "resync": "", "mode": ""} {
+		if got := likely(name, names); got != want {
+			t.Errorf("likely(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(everyKey, "/srv/store", "127.0.0.1:7575,unix:/x")
+	f.Add("[[drop]]\npath='/a'\n[[drop]]\npath='/a/b'", "x", ":1")
+	f.Add("drop = [{path = '/a', settle = '99999999999999999999s'}]", "/", "[::1]:")
+	f.Add("a = \"\"\"\n\\", "/..", "unix:")
+	f.Fuzz(func(t *testing.T, src, path, listen string) {
+		c, err := parse("c.toml", src, []string{"TOKENDROP_STORE_PATH=" + path, "TOKENDROP_VERIFY_LISTEN=" + listen})
+		if err != nil {
+			checkError(t, err, strings.Count(src, "\n")+1)
+			return
+		}
+		for _, d := range c.Drops {
+			if !filepath.IsAbs(d.Path) || filepath.Clean(d.Path) != d.Path || d.Name == "" || d.Settle < minSettle || d.MaxSize > maxMaxSize {
+				t.Errorf("accepted %+v", d)
+			}
+		}
+		for _, a := range c.Verify.Listen {
+			if again, err := parseAddress(a.String()); err != nil || again != a {
+				t.Errorf("%q is read again as %q, %v", a, again, err)
+			}
+			if !a.local() && !c.Verify.AllowPlain {
+				t.Errorf("accepted %s", a)
+			}
+		}
+	})
+}
+
+func checkError(t *testing.T, err error, lines int) {
+	wrong, ok := err.(*Error)
+	if !ok || len(wrong.Problems) == 0 {
+		t.Fatalf("an error of type %T", err)
+	}
+	for _, p := range wrong.Problems {
+		if p.Text == "" || p.Line > lines || p.Source == "c.toml" && p.Line == 0 {
+			t.Errorf("a problem without a place: %+v", p)
+		}
+	}
+}

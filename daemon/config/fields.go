@@ -1,0 +1,222 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tokendrop/tokendrop/patches"
+)
+
+// Bounds of the numbers. A quiet period of nothing would apply what is still
+// being written.
+const (
+	minSettle    = time.Second
+	maxSettle    = time.Hour
+	minRescan    = time.Second
+	maxRescan    = 24 * time.Hour
+	maxStartWait = time.Hour
+	minMaxSize   = 1 << 10
+	maxMaxSize   = 64 << 20
+
+	maxDrops  = 1000
+	maxListen = 64
+)
+
+// What is asked for where a value has another type.
+const (
+	wantText = "want a text in quotes"
+	wantPath = "want an absolute path in quotes"
+)
+
+// field is one key (invariant 4).
+type field struct {
+	name string
+	// set takes over a value as the TOML parser returns it.
+	set func(value any) error
+	// fromText turns a variable's text into such a value.
+	fromText func(text string) any
+}
+
+// section is a table with a name, of which there is one.
+type section struct {
+	name   string
+	fields []field
+}
+
+// sections describes all of c but the drop directories.
+func (c *Config) sections() []section {
+	return []section{
+		{"store", []field{
+			choice("backend", &c.Store.Backend, Badger, Memory),
+			text("path", wantPath, &c.Store.Path, parsePath),
+		}},
+		{"verify", []field{
+			list("listen", &c.Verify.Listen, 1, maxListen, parseAddress),
+			duration("start_wait", &c.Verify.StartWait, 0, maxStartWait),
+			boolean("allow_plain", &c.Verify.AllowPlain),
+		}},
+		{"admin", []field{
+			text("socket", wantPath, &c.Admin.Socket, parseSocket),
+			text("group", wantText, &c.Admin.Group, parseText),
+		}},
+		{"log", []field{
+			choice("level", &c.Log.Level, zerolog.TraceLevel, zerolog.DebugLevel, zerolog.InfoLevel, zerolog.WarnLevel, zerolog.ErrorLevel),
+			choice("format", &c.Log.Format, Auto, Console, JSON),
+		}},
+	}
+}
+
+// fields describes a drop directory.
+func (d *Drop) fields() []field {
+	return []field{
+		text("name", wantText, &d.Name, parseText),
+		text("path", wantPath, &d.Path, parsePath),
+		choice("after_apply", &d.AfterApply, patches.Rename, patches.Remove),
+		duration("settle", &d.Settle, minSettle, maxSettle),
+		duration("rescan", &d.Rescan, minRescan, maxRescan),
+		boolean("redact", &d.Redact),
+		size("max_size", &d.MaxSize, minMaxSize, maxMaxSize),
+	}
+}
+
+// text is a field whose value is a text that parse reads; want is what to
+// write instead of a value of another type.
+func text[T any](name, want string, dst *T, parse func(string) (T, error)) field {
+	set := func(value any) error {
+		s, ok := value.(string)
+		if !ok {
+			return errors.New(want)
+		}
+		parsed, err := parse(s)
+		if err == nil {
+			*dst = parsed
+		}
+		return err
+	}
+	return field{name, set, func(s string) any { return s }}
+}
+
+// choice is one of several words.
+func choice[T comparable](name string, dst *T, words ...T) field {
+	var names, quoted []string
+	for _, w := range words {
+		name := fmt.Sprint(w)
+		names, quoted = append(names, name), append(quoted, strconv.Quote(name))
+	}
+	want := "want one of " + strings.Join(quoted, ", ")
+	return text(name, want, dst, func(s string) (T, error) {
+		if i := slices.Index(names, s); i >= 0 {
+			return words[i], nil
+		}
+		var none T
+		return none, errors.New(want)
+	})
+}
+
+// duration is a whole number with a unit.
+func duration(name string, dst *time.Duration, least, most time.Duration) field {
+	const want = `want a whole number with s, m, h or d, as in "30s"`
+	return text(name, want, dst, func(s string) (time.Duration, error) {
+		d, ok := parseUnit(s, durationUnits)
+		if !ok {
+			return 0, errors.New(want)
+		}
+		return d, between(d, least, most, durationUnits)
+	})
+}
+
+// size is a number of bytes, or a text with a whole number and a unit.
+func size(name string, dst *int64, least, most int64) field {
+	const want = `want a whole number with KiB, MiB or GiB, as in "8MiB", or a number of bytes without quotes`
+	f := text(name, want, dst, func(s string) (int64, error) {
+		n, ok := parseUnit(s, sizeUnits)
+		if !ok {
+			return 0, errors.New(want)
+		}
+		return n, between(n, least, most, sizeUnits)
+	})
+	inText := f.set
+	f.set = func(value any) error {
+		n, ok := value.(int64)
+		if !ok {
+			return inText(value)
+		}
+		err := between(n, least, most, sizeUnits)
+		if err == nil {
+			*dst = n
+		}
+		return err
+	}
+	return f
+}
+
+// between checks bounds.
+func between[T ~int64](n, least, most T, units []unit[T]) error {
+	if n < least || n > most {
+		return fmt.Errorf("want at least %s and at most %s", formatUnit(least, units), formatUnit(most, units))
+	}
+	return nil
+}
+
+// boolean is true or false.
+func boolean(name string, dst *bool) field {
+	set := func(value any) error {
+		b, ok := value.(bool)
+		if !ok {
+			return errors.New("want true or false, without quotes")
+		}
+		*dst = b
+		return nil
+	}
+	fromText := func(s string) any {
+		if s == "true" || s == "false" {
+			return s == "true"
+		}
+		return s
+	}
+	return field{name, set, fromText}
+}
+
+// list is a list of texts that parse reads, no two of them the same; in a
+// variable they are separated by commas.
+func list[T comparable](name string, dst *[]T, least, most int, parse func(string) (T, error)) field {
+	set := func(value any) error {
+		items, ok := value.([]any)
+		if !ok {
+			return errors.New(`want a list of texts, as in ["one", "two"]`)
+		}
+		if len(items) < least || len(items) > most {
+			return fmt.Errorf("want %d to %d entries", least, most)
+		}
+		var parsed []T
+		for i, item := range items {
+			var one T
+			if err := text("", wantText, &one, parse).set(item); err != nil {
+				return fmt.Errorf("entry %d: %w", i+1, err)
+			}
+			if slices.Contains(parsed, one) {
+				return fmt.Errorf("entry %d: stands there twice, leave one out", i+1)
+			}
+			parsed = append(parsed, one)
+		}
+		*dst = parsed
+		return nil
+	}
+	fromText := func(s string) any {
+		var items []any
+		if s == "" {
+			return items
+		}
+		for item := range strings.SplitSeq(s, ",") {
+			items = append(items, strings.TrimSpace(item))
+		}
+		return items
+	}
+	return field{name, set, fromText}
+}
