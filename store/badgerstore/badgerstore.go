@@ -1,0 +1,165 @@
+// Package badgerstore keeps a store in a directory, with Badger.
+//
+// Rows. The first byte of a key is the kind of row; other kinds may join.
+//
+//	m                            meta: format, last entry's number, number of tokens
+//	t len(user) user name        token: store.AppendRecord
+//	l patch                      ledger entry: number of parts to follow, store.AppendEntry
+//	l patch part                 the rest of an entry that is long, part by part from 1
+//	s row's key                  staged: 1 and the value of the row to be, or 0 to delete it
+//	c                            the staged rows are committed
+//
+// Lengths and numbers are unsigned varints, a part has two bytes, big-endian.
+// Every commit writes the meta row, so the three numbers in it always belong
+// to the rows around it, and a store that has lost rows is found damaged when
+// it is opened. An empty store has no row at all.
+//
+// A batch is one transaction of Badger where it fits, which is synced before
+// it counts. Badger's transactions are limited to 15% of a memtable, and
+// memtables are memory and have to be written out before a disk is full, so
+// they are small; what is larger is staged:
+//
+//	step                                crash after it
+//	stage every row, in transactions    the next start drops the staged rows
+//	write c: the commit                 the next start takes the next steps
+//	copy the staged rows to their keys  the same
+//	delete c                            the next start drops the staged rows
+//	delete the staged rows              nothing to do
+//
+// Invariants, beside those of package store:
+//
+//  1. The directory and all that is in it is for the daemon's user only.
+//  2. One process has the directory open, by a lock on it.
+//  3. Nothing is written while the disk has less space left than Badger needs
+//     to put its memory in order: a full disk kills it, again at each start.
+//  4. An error from before the first byte went to Badger says that nothing is
+//     stored; any later one is ErrUnknown.
+//  5. No value is large enough for Badger's value log, which stays empty and
+//     is never in need of garbage collection.
+//  6. What Open shows is synced, also where a killed process had not come to it.
+package badgerstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/rs/zerolog"
+
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/internal/serial"
+)
+
+// What Open may return beside errors of the system and store.ErrUnavailable.
+var (
+	// ErrLocked: the directory is open already, here or in another process.
+	ErrLocked = errors.New("the store is in use by another process")
+	// ErrFormat: another version of the program has written the store.
+	ErrFormat = errors.New("the store has another format")
+	// ErrDamaged: something in the store is missing or not as it was written.
+	ErrDamaged = errors.New("the store is damaged, restore it from a backup")
+	// ErrForeign: the directory holds other things than a store.
+	ErrForeign = errors.New("the directory is neither empty nor a store")
+)
+
+// limits admit the largest permitted patch: 10,000 entries that rename, which
+// are two writes each, of records of 2 KiB, with a ledger entry of 4 MiB.
+var limits = store.Limits{Writes: 32 << 10, Bytes: 32 << 20}
+
+// closeWait bounds a Close after a commit whose result was left open: Badger
+// tries for ever to write what its disk has refused.
+const closeWait = 10 * time.Second
+
+// Options are what Open needs to know.
+type Options struct {
+	Path string // of the directory, made if it is not there
+	Log  zerolog.Logger
+}
+
+// Store is a store.Store in a directory.
+type Store struct {
+	serial.Committer
+
+	disk  *disk
+	lock  *dirLock
+	views sync.WaitGroup // reads of the ledger under way
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the store in the directory, or starts one there. It holds all
+// tokens in memory when it returns.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	return open(ctx, o, hooks{free: freeSpace, badger: badgerOptions(o)})
+}
+
+// hooks are what tests replace.
+type hooks struct {
+	free   func(dir string) (uint64, error)
+	badger badger.Options
+}
+
+func open(ctx context.Context, o Options, h hooks) (*Store, error) {
+	s, err := openLocked(ctx, o, h)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)
+	}
+	return s, nil
+}
+
+func openLocked(ctx context.Context, o Options, h hooks) (_ *Store, err error) {
+	if err := prepareDir(o.Path); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = lock.release()
+		}
+	}()
+	d, err := openDisk(o.Path, h)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{disk: d, lock: lock}
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(err, d.db.Close())
+	}
+	return s, nil
+}
+
+// Close implements store.Store. It waits for reads of the ledger to end.
+func (s *Store) Close() error {
+	before := s.Stop()
+	if errors.Is(before, serial.ErrClosed) {
+		return nil
+	}
+	s.views.Wait()
+	if err := s.closeBadger(before != nil); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
+}
+
+// closeBadger keeps the lock if Badger does not come to an end, because it
+// may still write.
+func (s *Store) closeBadger(broken bool) error {
+	done := make(chan error, 1)
+	go func() { done <- errors.Join(s.disk.db.Close(), s.lock.release()) }()
+	var late <-chan time.Time
+	if broken {
+		late = time.After(closeWait)
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-late:
+		return store.ErrUnknown
+	}
+}

@@ -1,0 +1,152 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// logSuffix ends the names of Badger's logs, which are numbered.
+const logSuffix = ".mem"
+
+func logName(number int) string { return fmt.Sprintf("%05d%s", number, logSuffix) }
+
+// prepareDir makes the directory, or closes it to others. It touches none that
+// holds other things: its mode may be as wide for a reason.
+func prepareDir(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := checkOurs(path); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm() != 0o700 {
+		if err := os.Chmod(path, 0o700); err != nil {
+			return fmt.Errorf("closing the directory to others: %w", err)
+		}
+	}
+	return unix.Access(path, unix.W_OK|unix.X_OK)
+}
+
+// checkOurs knows a store by its manifest. In one whose first start did not
+// come to an end there is nothing, or a part of a manifest.
+func checkOurs(path string) error {
+	files, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	ours := func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), badger.ManifestFilename) }
+	if len(files) > 0 && !slices.ContainsFunc(files, ours) {
+		return ErrForeign
+	}
+	return nil
+}
+
+// dirLock is a lock on a directory, which ends with the process at the latest.
+type dirLock struct{ dir *os.File }
+
+func lockDir(path string) (*dirLock, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return &dirLock{dir}, nil
+	}
+	_ = dir.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, ErrLocked
+	}
+	return nil, fmt.Errorf("locking the directory: %w", err)
+}
+
+func (l *dirLock) release() error { return l.dir.Close() }
+
+// freeSpace is the number of bytes on the file system that the process may
+// still fill.
+func freeSpace(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// checkSpace returns ErrUnavailable when less than need is left.
+func (d *disk) checkSpace(need uint64) error {
+	free, err := d.free(d.path)
+	if err != nil {
+		return fmt.Errorf("%w: asking for the free space: %w", store.ErrUnavailable, err)
+	}
+	if free < need {
+		return fmt.Errorf("%w: %d MiB are free on its disk, %d MiB are needed",
+			store.ErrUnavailable, free>>20, (need+1<<20-1)>>20)
+	}
+	return nil
+}
+
+// logs are the numbers of the logs in the directory, in ascending order.
+func logs(dir string) ([]int, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, f := range files {
+		text, ok := strings.CutSuffix(f.Name(), logSuffix)
+		if number, err := strconv.Atoi(text); ok && err == nil {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}
+
+func newestLog(dir string) (int, error) {
+	numbers, err := logs(dir)
+	if err != nil || len(numbers) == 0 {
+		return 0, err
+	}
+	return numbers[len(numbers)-1], nil
+}
+
+// syncLogs makes durable what a killed process has written and not synced,
+// because Badger will show it as committed.
+func syncLogs(dir string) error {
+	numbers, err := logs(dir)
+	if err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		if err := syncFile(filepath.Join(dir, logName(number))); err != nil {
+			return err
+		}
+	}
+	return syncFile(dir)
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,131 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// disk is the database and the directory that it lies in.
+type disk struct {
+	db     *badger.DB
+	path   string
+	free   func(dir string) (uint64, error)
+	newest int // the number of the newest log whose name is known to be durable
+}
+
+func openDisk(path string, h hooks) (*disk, error) {
+	d := &disk{path: path, free: h.free}
+	if err := d.checkSpace(openReserve); err != nil {
+		return nil, err
+	}
+	if err := syncLogs(path); err != nil {
+		return nil, fmt.Errorf("syncing what an earlier process has left: %w", err)
+	}
+	db, err := badger.Open(h.badger)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	d.db = db
+	if d.newest, err = newestLog(path); err == nil {
+		err = syncFile(path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return d, nil
+}
+
+// Applied implements serial.Disk.
+func (d *disk) Applied(patch store.PatchID) (bool, error) {
+	return d.has(entryKey(patch))
+}
+
+func (d *disk) has(key []byte) (bool, error) {
+	txn := d.db.NewTransaction(false)
+	defer txn.Discard()
+	_, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Write implements serial.Disk.
+func (d *disk) Write(batch *store.Batch, tokens int) error {
+	if err := d.checkSpace(need(batch.Size())); err != nil {
+		return err
+	}
+	rows, err := rowsOf(batch, tokens)
+	if err != nil {
+		return err
+	}
+	err = d.transact(rows)
+	if errors.Is(err, badger.ErrTxnTooBig) {
+		err = unknown(d.stage(rows))
+	}
+	return err
+}
+
+// transact writes rows in one transaction. It returns ErrTxnTooBig if they do
+// not fit, and nothing was written; an error of the commit is ErrUnknown,
+// because Badger does not say how far it came.
+func (d *disk) transact(rows []row) error {
+	txn := d.db.NewTransaction(true)
+	defer txn.Discard()
+	for _, r := range rows {
+		if err := r.write(txn); err != nil {
+			return err
+		}
+	}
+	if err := txn.Commit(); err != nil {
+		return unknown(err)
+	}
+	return unknown(d.syncNames())
+}
+
+// writer is what a transaction and a write batch of Badger have in common.
+type writer interface {
+	Set(key, value []byte) error
+	Delete(key []byte) error
+}
+
+func (r row) write(w writer) error {
+	if r.value == nil {
+		return w.Delete(r.key)
+	}
+	return w.Set(r.key, r.value)
+}
+
+func unknown(err error) error {
+	if err == nil || errors.Is(err, store.ErrUnknown) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnknown, err)
+}
+
+// syncNames makes the names of new logs durable. Badger syncs what is in a
+// log, but not the directory, and begins a new one when a memtable is full.
+func (d *disk) syncNames() error {
+	newest := d.newest
+	for {
+		_, err := os.Lstat(filepath.Join(d.path, logName(newest+1)))
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return err
+		}
+		newest++
+	}
+	if newest == d.newest {
+		return nil
+	}
+	d.newest = newest
+	return syncFile(d.path)
+}

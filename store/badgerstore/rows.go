@@ -1,0 +1,171 @@
+package badgerstore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// The kinds of rows.
+const (
+	metaKind   = 'm'
+	tokenKind  = 't'
+	ledgerKind = 'l'
+	stagedKind = 's'
+	commitKind = 'c'
+)
+
+// partSize is the longest value that a ledger entry has in one row, some 600
+// changes. It is far below valueBound, so that no transaction has to be large
+// for the sake of one row.
+const partSize = 64 << 10
+
+// row is what a commit does to one key. A row without a value deletes it.
+type row struct{ key, value []byte }
+
+// rowsOf is a batch in stored form.
+func rowsOf(batch *store.Batch, tokens int) ([]row, error) {
+	rows := make([]row, 0, len(batch.Put)+len(batch.Delete)+len(batch.Entries)+1)
+	for _, name := range batch.Delete {
+		rows = append(rows, row{key: tokenKey(name)})
+	}
+	for i := range batch.Put {
+		r := row{tokenKey(batch.Put[i].Name), store.AppendRecord(nil, &batch.Put[i])}
+		if len(r.value) >= valueBound {
+			return nil, store.ErrTooLarge
+		}
+		rows = append(rows, r)
+	}
+	for i := range batch.Entries {
+		rows = appendEntryRows(rows, &batch.Entries[i])
+	}
+	last := batch.Entries[len(batch.Entries)-1].ID
+	return append(rows, row{[]byte{metaKind}, meta{store.Format, last, uint64(tokens)}.encode()}), nil
+}
+
+func tokenKey(name store.Name) []byte {
+	key := binary.AppendUvarint([]byte{tokenKind}, uint64(len(name.User)))
+	return append(append(key, name.User...), name.Name...)
+}
+
+func decodeTokenKey(key []byte) (store.Name, error) {
+	size, n := binary.Uvarint(key[1:])
+	if n <= 0 || size > uint64(len(key)-1-n) {
+		return store.Name{}, ErrDamaged
+	}
+	user, name := key[1+n:][:size], key[1+n:][size:]
+	return store.Name{User: string(user), Name: string(name)}, nil
+}
+
+func entryKey(patch store.PatchID) []byte { return append([]byte{ledgerKind}, patch[:]...) }
+
+func partKey(patch store.PatchID, part uint64) []byte {
+	return binary.BigEndian.AppendUint16(entryKey(patch), uint16(part))
+}
+
+// headSize is the length of the key of an entry's first row.
+const headSize = 1 + len(store.PatchID{})
+
+func appendEntryRows(rows []row, n *store.Entry) []row {
+	rest := store.AppendEntry(nil, n)
+	parts := uint64(max(0, len(rest)-1) / partSize)
+	head := binary.AppendUvarint(nil, parts)
+	size := min(len(rest), partSize)
+	rows = append(rows, row{entryKey(n.Patch), append(head, rest[:size]...)})
+	for part := range parts {
+		rest = rest[size:]
+		size = min(len(rest), partSize)
+		rows = append(rows, row{partKey(n.Patch, part+1), rest[:size]})
+	}
+	return rows
+}
+
+// decodeHead takes an entry's first row apart.
+func decodeHead(value []byte) (parts uint64, rest []byte, err error) {
+	parts, n := binary.Uvarint(value)
+	if n <= 0 {
+		return 0, nil, ErrDamaged
+	}
+	return parts, value[n:], nil
+}
+
+// entryID reads the number from an entry's first row, whose first field it is.
+func entryID(value []byte) (uint64, error) {
+	_, rest, err := decodeHead(value)
+	if err != nil {
+		return 0, err
+	}
+	field, kind, n := protowire.ConsumeTag(rest)
+	if n < 0 || field != 1 || kind != protowire.VarintType {
+		return 0, ErrDamaged
+	}
+	id, n := protowire.ConsumeVarint(rest[n:])
+	if n < 0 {
+		return 0, ErrDamaged
+	}
+	return id, nil
+}
+
+// meta is the row that tells what the other rows have to be.
+type meta struct {
+	format uint64
+	last   uint64 // number of the last ledger entry
+	tokens uint64 // how many there are
+}
+
+func (m meta) encode() []byte {
+	b := binary.AppendUvarint(nil, m.format)
+	b = binary.AppendUvarint(b, m.last)
+	return binary.AppendUvarint(b, m.tokens)
+}
+
+// decodeMeta reads nothing behind the number of another format.
+func decodeMeta(b []byte) (meta, error) {
+	var m meta
+	for _, v := range []*uint64{&m.format, &m.last, &m.tokens} {
+		var n int
+		if *v, n = binary.Uvarint(b); n <= 0 {
+			return meta{}, ErrDamaged
+		}
+		b = b[n:]
+		if m.format != store.Format {
+			return meta{}, fmt.Errorf("%w: %d, this version reads and writes %d", ErrFormat, m.format, store.Format)
+		}
+	}
+	if len(b) > 0 {
+		return meta{}, ErrDamaged
+	}
+	return m, nil
+}
+
+// The first byte of a staged value.
+const (
+	stagedDelete = 0
+	stagedPut    = 1
+)
+
+func (r row) staged() row {
+	key := append([]byte{stagedKind}, r.key...)
+	if r.value == nil {
+		return row{key, []byte{stagedDelete}}
+	}
+	return row{key, append([]byte{stagedPut}, r.value...)}
+}
+
+func decodeStaged(staged row) (row, error) {
+	if len(staged.key) < 2 || len(staged.value) == 0 || staged.value[0] > stagedPut {
+		return row{}, ErrDamaged
+	}
+	r := staged.copy()
+	r.key = r.key[1:]
+	if r.value[0] == stagedDelete {
+		return row{key: r.key}, nil
+	}
+	return row{r.key, r.value[1:]}, nil
+}
+
+func (r row) copy() row { return row{slices.Clone(r.key), slices.Clone(r.value)} }

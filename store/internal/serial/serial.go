@@ -1,0 +1,188 @@
+// Package serial is the part of a commit that is the same for every backend
+// which is the only writer of its disk: one commit after the other, checked
+// against memory, stored, and only then shown.
+//
+// Invariants, beside those of package store:
+//
+//  1. A Disk is written by one goroutine at a time.
+//  2. What the index holds, the disk has stored before.
+//  3. After an error that leaves the result open nothing is read from the disk
+//     or written to it any more: what it shows may not last.
+package serial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// ErrClosed is what a store answers after Close.
+var ErrClosed = errors.New("the store is closed")
+
+var (
+	errTwice   = errors.New("a batch writes a token twice")
+	errKeyless = errors.New("a batch puts a token without a credential")
+)
+
+// Disk is what a backend stores batches on.
+type Disk interface {
+	// Applied tells whether the patch has a ledger entry.
+	Applied(patch store.PatchID) (bool, error)
+
+	// Write stores a batch whole, tokens being the number of tokens from then
+	// on, and returns when it is durable. An error that wraps ErrUnknown leaves
+	// open whether it was stored; after any other it is not, and never will be.
+	Write(batch *store.Batch, tokens int) error
+}
+
+// Committer is the larger half of a store.Store. Its Index answers readers; a
+// backend fills that before it calls Start.
+type Committer struct {
+	store.Index
+
+	disk   Disk
+	limits store.Limits
+
+	mu      sync.Mutex
+	last    uint64 // the number of the last ledger entry
+	stopped error  // why no commit is taken any more
+}
+
+// Start makes the committer ready. The last entry in the disk's ledger has the
+// number last.
+func (c *Committer) Start(disk Disk, limits store.Limits, last uint64) {
+	c.disk, c.limits, c.last = disk, limits, last
+}
+
+// Limits implements store.Store.
+func (c *Committer) Limits() store.Limits { return c.limits }
+
+// Commit implements store.Store. The context counts until writing starts: to
+// give up later would leave the result open.
+func (c *Committer) Commit(ctx context.Context, batch store.Batch) error {
+	if err := validate(&batch); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	if !c.limits.Allows(batch.Size()) {
+		return store.ErrTooLarge
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped != nil {
+		return c.stopped
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	if err := c.check(&batch); err != nil {
+		return err
+	}
+	batch = number(batch, c.last)
+	if err := c.disk.Write(&batch, c.lenAfter(&batch)); err != nil {
+		if errors.Is(err, store.ErrUnknown) {
+			c.stopped = err
+		}
+		return err
+	}
+	c.Apply(&batch)
+	c.last += uint64(len(batch.Entries))
+	return nil
+}
+
+// Settled calls do while no commit is under way. It fails without a call when
+// the store is closed, or the result of a commit was left open.
+func (c *Committer) Settled(do func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped != nil {
+		return c.stopped
+	}
+	return do()
+}
+
+// Stop refuses every later commit. It waits for one that is under way, and
+// returns why the store had stopped before, nil if it had not.
+func (c *Committer) Stop() (before error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before = c.stopped
+	if before == nil {
+		c.stopped = ErrClosed
+	}
+	return before
+}
+
+// validate finds batches that no correct program makes.
+func validate(b *store.Batch) error {
+	if err := b.Validate(); err != nil {
+		return err
+	}
+	written := make(map[store.Name]bool, len(b.Put)+len(b.Delete))
+	for i := range b.Put {
+		if len(b.Put[i].Credentials) == 0 {
+			return errKeyless
+		}
+		written[b.Put[i].Name] = true
+	}
+	for _, name := range b.Delete {
+		written[name] = true
+	}
+	if len(written) < len(b.Put)+len(b.Delete) {
+		return errTwice
+	}
+	return nil
+}
+
+// check tests what the batch presumes. That a patch was applied comes first: a
+// retry of a commit that had won finds its tokens changed as well.
+func (c *Committer) check(b *store.Batch) error {
+	patches := make(map[store.PatchID]bool, len(b.Entries))
+	for i := range b.Entries {
+		patch := b.Entries[i].Patch
+		applied, err := c.disk.Applied(patch)
+		if err != nil {
+			return fmt.Errorf("looking for a patch in the ledger: %w", err)
+		}
+		if applied || patches[patch] {
+			return store.ErrApplied
+		}
+		patches[patch] = true
+	}
+	return c.Check(b)
+}
+
+// number gives entries their numbers after last, and records their revision,
+// which is the number of the batch's last entry. The caller's batch stays as
+// it was, so that it can be committed again.
+func number(b store.Batch, last uint64) store.Batch {
+	b.Entries = slices.Clone(b.Entries)
+	for i := range b.Entries {
+		last++
+		b.Entries[i].ID = last
+	}
+	b.Put = slices.Clone(b.Put)
+	for i := range b.Put {
+		b.Put[i].Revision = store.Revision(last)
+	}
+	return b
+}
+
+// lenAfter is the number of tokens once the batch is applied.
+func (c *Committer) lenAfter(b *store.Batch) int {
+	n := c.Len()
+	for i := range b.Put {
+		if b.Expect[b.Put[i].Name] == 0 {
+			n++
+		}
+	}
+	for _, name := range b.Delete {
+		if b.Expect[name] != 0 {
+			n--
+		}
+	}
+	return n
+}

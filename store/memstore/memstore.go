@@ -1,0 +1,200 @@
+// Package memstore keeps a store in memory, for tests and for throw-away
+// containers. It breaks invariant 2 of package store by design: what it holds
+// survives a reopen in the same process, and nothing else.
+//
+// Invariants, beside the other ones of package store:
+//
+//  1. A Disk holds stored forms, not values, so that a reopen shows what a
+//     real disk would have kept.
+//  2. A fault before storing leaves the Disk as it was; one after storing
+//     leaves the whole batch on it.
+package memstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/internal/serial"
+)
+
+// limits admit the largest permitted patch: 10,000 entries that rename, which
+// are two writes each, of records of 2 KiB.
+var limits = store.Limits{Writes: 32 << 10, Bytes: 32 << 20}
+
+// errTaken is what a Store answers whose Disk was opened again, as happens
+// after a crash that a test has staged.
+var errTaken = errors.New("the disk was opened by another store")
+
+// Disk is what outlives a Store. The zero Disk is empty and ready.
+type Disk struct {
+	mu      sync.Mutex
+	owner   *handle
+	tokens  map[store.Name][]byte
+	entries map[store.PatchID][]byte
+	ledger  []store.PatchID // in the order of the entries' numbers
+}
+
+// Faults are called with each batch that is about to be stored. A nil hook
+// does nothing.
+type Faults struct {
+	// Before runs before anything is stored. Its error goes to the caller of
+	// Commit, and nothing is stored: ErrUnavailable is a full disk, ErrUnknown
+	// a commit that is lost without anybody knowing.
+	Before func(*store.Batch) error
+	// After runs when everything is stored. If it returns an error, the caller
+	// of Commit is told ErrUnknown.
+	After func(*store.Batch) error
+}
+
+// Store is a store.Store in memory.
+type Store struct {
+	serial.Committer
+
+	handle *handle
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open takes the disk over, also from a Store that was never closed; a nil
+// disk is a new one.
+func Open(disk *Disk, faults Faults) (*Store, error) {
+	if disk == nil {
+		disk = new(Disk)
+	}
+	disk.mu.Lock()
+	defer disk.mu.Unlock()
+	s := &Store{handle: &handle{disk, faults}}
+	records, err := disk.records()
+	if err != nil {
+		return nil, err
+	}
+	s.Apply(&store.Batch{Put: records})
+	s.Start(s.handle, limits, uint64(len(disk.ledger)))
+	disk.owner = s.handle
+	return s, nil
+}
+
+func (d *Disk) records() ([]store.Record, error) {
+	records := make([]store.Record, 0, len(d.tokens))
+	for name, row := range d.tokens {
+		r, err := store.DecodeRecord(name, row)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// handle is one Store's access to its disk, faults included.
+type handle struct {
+	disk   *Disk
+	faults Faults
+}
+
+// Applied implements serial.Disk.
+func (h *handle) Applied(patch store.PatchID) (bool, error) {
+	h.disk.mu.Lock()
+	defer h.disk.mu.Unlock()
+	_, ok := h.disk.entries[patch]
+	return ok, nil
+}
+
+// Write implements serial.Disk.
+func (h *handle) Write(batch *store.Batch, _ int) error {
+	if h.faults.Before != nil {
+		if err := h.faults.Before(batch); err != nil {
+			return err
+		}
+	}
+	if err := h.disk.put(h, batch); err != nil {
+		return err
+	}
+	if h.faults.After != nil {
+		if err := h.faults.After(batch); err != nil {
+			return fmt.Errorf("%w: %w", store.ErrUnknown, err)
+		}
+	}
+	return nil
+}
+
+func (d *Disk) put(writer *handle, batch *store.Batch) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.owner != writer {
+		return errTaken
+	}
+	if d.tokens == nil {
+		d.tokens, d.entries = make(map[store.Name][]byte), make(map[store.PatchID][]byte)
+	}
+	for _, name := range batch.Delete {
+		delete(d.tokens, name)
+	}
+	for i := range batch.Put {
+		d.tokens[batch.Put[i].Name] = store.AppendRecord(nil, &batch.Put[i])
+	}
+	for i := range batch.Entries {
+		n := &batch.Entries[i]
+		d.entries[n.Patch] = store.AppendEntry(nil, n)
+		d.ledger = append(d.ledger, n.Patch)
+	}
+	return nil
+}
+
+// Entry implements store.Store.
+func (s *Store) Entry(ctx context.Context, patch store.PatchID) (n store.Entry, found bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return n, false, err
+	}
+	err = s.Settled(func() error {
+		n, found, err = s.handle.disk.entry(patch)
+		return err
+	})
+	return n, found, err
+}
+
+func (d *Disk) entry(patch store.PatchID) (store.Entry, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	row, ok := d.entries[patch]
+	if !ok {
+		return store.Entry{}, false, nil
+	}
+	n, err := store.DecodeEntry(patch, row)
+	return n, err == nil, err
+}
+
+// Ledger implements store.Store.
+func (s *Store) Ledger(ctx context.Context) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		var patches []store.PatchID
+		err := s.Settled(func() error {
+			disk := s.handle.disk
+			disk.mu.Lock()
+			defer disk.mu.Unlock()
+			patches = slices.Clone(disk.ledger)
+			return nil
+		})
+		if err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		for _, patch := range patches {
+			n, _, err := s.Entry(ctx, patch)
+			if !yield(n, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close implements store.Store. The disk keeps what is on it.
+func (s *Store) Close() error {
+	_ = s.Stop()
+	return nil
+}

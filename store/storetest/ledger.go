@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// 7.
+func testLedger(b *bench) {
+	var want []store.PatchID
+	for size := 1; size < 6; size++ {
+		batch := b.write(record(name(size), key(size)))
+		for len(batch.Entries) < size {
+			batch.Entries = append(batch.Entries, b.entry())
+		}
+		for _, n := range batch.Entries {
+			want = append(want, n.Patch)
+		}
+		b.commit(batch)
+		if r, _ := b.ByName(name(size)); r.Revision != store.Revision(len(want)) {
+			b.Errorf("revision %d after %d entries", r.Revision, len(want))
+		}
+	}
+	for range 2 {
+		var got []store.PatchID
+		for _, n := range b.state().Ledger {
+			got = append(got, n.Patch)
+		}
+		if !reflect.DeepEqual(got, want) {
+			b.Errorf("the ledger is in another order:\ngot  %v\nwant %v", got, want)
+		}
+		b.reopen()
+	}
+	for range b.Ledger(b.Context()) { // a reader may stop early
+		break
+	}
+	b.commit(b.write())
+}
+
+// An entry is as large as its patch, and is read whole.
+func testLargeEntry(b *bench) {
+	batch := b.write(record(name(1), key(1)))
+	large := &batch.Entries[0]
+	for i := range 10_000 {
+		n := store.Name{User: strings.Repeat("u", 256), Name: strings.Repeat("n", 100) + name(i).Name}
+		large.Changes = append(large.Changes, store.Change{Action: "ensure", Key: key(i), Name: n, Result: store.Unchanged})
+	}
+	batch.Entries = append(batch.Entries, b.entry())
+	b.commit(batch)
+	for range 2 {
+		got := b.state().Ledger
+		if len(got) != 2 || !reflect.DeepEqual(got[0].Changes, large.Changes) {
+			b.Error("the entry is not what was stored")
+		}
+		b.reopen()
+	}
+}
+
+// A batch exactly at either limit is stored, one over it is not.
+func testLimits(b *bench) {
+	limits := b.Limits()
+	bytes := b.filled(limits.Bytes)
+	over := b.filled(limits.Bytes + 1)
+	over.Entries[0] = entry(1 << 40)
+	b.refuse(over, store.ErrTooLarge)
+	b.commit(bytes)
+	b.reopen()
+	b.expectTokens(len(bytes.Put))
+
+	// Deletions, puts and entries count alike. The names that are put are
+	// others: a rename is both.
+	n := limits.Writes - 1 - len(bytes.Put)
+	var records []store.Record
+	for i := range n {
+		records = append(records, record(name(1<<20+i), key(1<<20+i)))
+	}
+	var old []store.Name
+	for _, r := range bytes.Put {
+		old = append(old, r.Name)
+	}
+	writes := b.remove(b.write(records...), old...)
+	more := b.remove(b.write(append(records[:n:n], record(name(1<<19), token.Key{1}))...), old...)
+	b.refuse(more, store.ErrTooLarge)
+	b.commit(writes)
+	b.reopen()
+	b.expectTokens(n)
+}
+
+// filled is a batch of new tokens of exactly that size.
+func (b *bench) filled(bytes int) store.Batch {
+	const description = 16 << 10
+	var records []store.Record
+	for size := description; size < bytes; size += description + 512 {
+		r := record(name(len(records)), key(len(records)))
+		r.Description = strings.Repeat("d", description)
+		records = append(records, r)
+	}
+	batch := b.write(records...)
+	for batch.Size().Bytes != bytes {
+		d := &batch.Put[len(records)-1].Description
+		*d = strings.Repeat("d", len(*d)+bytes-batch.Size().Bytes)
+	}
+	return batch
+}
+
+func (b *bench) expectTokens(want int) {
+	b.Helper()
+	got := 0
+	for range b.Tokens() {
+		got++
+	}
+	if got != want {
+		b.Errorf("%d tokens, want %d", got, want)
+	}
+}

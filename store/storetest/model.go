@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"strconv"
+
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// seedVariable has the seed of a run that is to be repeated.
+const seedVariable = "STORETEST_SEED"
+
+// testModel does random things to the store and to a model of it, and compares
+// them after each.
+func testModel(b *bench) {
+	seed := rand.Uint64()
+	if text := os.Getenv(seedVariable); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("%s=%d", seedVariable, seed)
+	m := &model{bench: b, rand: rand.New(rand.NewPCG(seed, 0)), want: state{Tokens: make(map[store.Name]store.Record)}}
+	for step := range 400 {
+		m.step()
+		if m.rand.IntN(20) == 0 {
+			b.reopen()
+		}
+		if got := b.state(); !reflect.DeepEqual(got, m.want) {
+			b.Fatalf("step %d:\ngot  %+v\nwant %+v", step, got, m.want)
+		}
+	}
+}
+
+// model is a store as plain as can be.
+type model struct {
+	*bench
+	rand *rand.Rand
+	want state
+}
+
+func (m *model) step() {
+	batch := m.batch()
+	want := m.expected(batch)
+	err := m.Commit(m.Context(), batch)
+	if !errors.Is(err, want) {
+		m.Fatalf("Commit = %v, want %v, of %+v", err, want, batch)
+	}
+	if want == nil {
+		m.apply(batch)
+	}
+}
+
+// batch is a random one, of few names, keys and patches, so that they meet.
+func (m *model) batch() store.Batch {
+	batch := store.Batch{Expect: make(map[store.Name]store.Revision)}
+	for _, i := range m.rand.Perm(12)[:m.rand.IntN(4)] {
+		n := name(i)
+		batch.Expect[n] = m.want.Tokens[n].Revision
+		switch m.rand.IntN(8) {
+		case 0:
+			batch.Delete = append(batch.Delete, n)
+		case 1: // only read
+		default:
+			batch.Put = append(batch.Put, m.record(n))
+		}
+		if m.rand.IntN(10) == 0 {
+			batch.Expect[n] += store.Revision(m.rand.IntN(3))
+		}
+	}
+	for range 1 + m.rand.IntN(3) {
+		batch.Entries = append(batch.Entries, m.someEntry())
+	}
+	return batch
+}
+
+func (m *model) record(n store.Name) store.Record {
+	keys := []token.Key{key(m.rand.IntN(40))}
+	if m.rand.IntN(3) == 0 {
+		keys = append(keys, key(m.rand.IntN(40)))
+	}
+	r := record(n, keys...)
+	r.Active = m.rand.IntN(2) == 0
+	r.Generation = m.rand.Uint64()
+	return r
+}
+
+func (m *model) someEntry() store.Entry {
+	if m.rand.IntN(20) == 0 && m.patches > 0 {
+		return entry(1 + m.rand.Uint64N(m.patches))
+	}
+	return m.entry()
+}
+
+// expected is the error that a batch has to meet.
+func (m *model) expected(batch store.Batch) error {
+	patches := make(map[store.PatchID]bool)
+	for _, n := range append(m.want.Ledger[:len(m.want.Ledger):len(m.want.Ledger)], batch.Entries...) {
+		if patches[n.Patch] {
+			return store.ErrApplied
+		}
+		patches[n.Patch] = true
+	}
+	for n, revision := range batch.Expect {
+		if m.want.Tokens[n].Revision != revision {
+			return store.ErrConflict
+		}
+	}
+	owned := make(map[token.Key]bool)
+	for _, r := range m.after(batch) {
+		for _, c := range r.Credentials {
+			if owned[c.Key] {
+				return store.ErrConflict
+			}
+			owned[c.Key] = true
+		}
+	}
+	return nil
+}
+
+// after is what the tokens are once the batch is applied.
+func (m *model) after(batch store.Batch) map[store.Name]store.Record {
+	tokens := make(map[store.Name]store.Record)
+	for n, r := range m.want.Tokens {
+		tokens[n] = r
+	}
+	for _, n := range batch.Delete {
+		delete(tokens, n)
+	}
+	for _, r := range batch.Put {
+		r.Revision = store.Revision(len(m.want.Ledger) + len(batch.Entries))
+		tokens[r.Name] = r
+	}
+	return tokens
+}
+
+func (m *model) apply(batch store.Batch) {
+	m.want.Tokens = m.after(batch)
+	for _, n := range batch.Entries {
+		n.ID = uint64(len(m.want.Ledger)) + 1
+		m.want.Ledger = append(m.want.Ledger, n)
+	}
+}
