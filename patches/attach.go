@@ -1,0 +1,94 @@
+package patches
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// attach makes sure that the tree is open and is what the path leads to. Where
+// it cannot be, it says so in the status and returns false.
+func (d *Dir) attach(now time.Time) bool {
+	if d.tree != nil && d.tree.current() {
+		return true
+	}
+	d.detach()
+	d.watch = newWatch(d.log)
+	err := d.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		d.watch.add(filepath.Dir(d.cfg.Path))
+		err = d.open() // it may have appeared before it was watched for
+	}
+	d.setState(stateOf(err), err)
+	if err != nil {
+		return false
+	}
+	d.full, d.leased = true, d.tree.leased
+	d.recover(".", now)
+	return true
+}
+
+func (d *Dir) open() (err error) {
+	d.tree, err = openTree(d.cfg.Path)
+	return err
+}
+
+// detach forgets everything about the directory that is not on disk.
+func (d *Dir) detach() {
+	d.watch.close()
+	d.watch = nil
+	if d.tree != nil {
+		d.tree.close()
+	}
+	d.tree = nil
+	d.files, d.claims = map[string]*item{}, map[ID]*item{}
+	d.hints, d.said = map[string]bool{}, map[string]int{}
+	d.owners = map[uint32]string{}
+	d.pause = time.Time{}
+}
+
+func stateOf(err error) State {
+	switch {
+	case err == nil:
+		return Working
+	case errors.Is(err, fs.ErrNotExist):
+		return Absent
+	case errors.Is(err, errLocked):
+		return Locked
+	}
+	return Refused
+}
+
+// recover takes up the claims that are found below claimDir, and removes what
+// was being written beside them: it had no outcome's name yet.
+func (d *Dir) recover(rel string, now time.Time) {
+	at := path.Join(claimDir, rel)
+	in, err := d.tree.folder(at)
+	if err != nil {
+		d.leaveAlone(at, err.Error())
+		return
+	}
+	entries, err := in.list(d.tree.abs(at))
+	if err != nil {
+		d.leaveAlone(at, err.Error())
+		return
+	}
+	for _, e := range entries {
+		id, base, isClaim := parseClaim(e.Name())
+		switch {
+		case isClaim:
+			d.ids.seen(id)
+			d.claims[id] = &item{path: path.Join(rel, base), id: id, atStart: !d.scanned, until: now}
+		case e.IsDir():
+			d.recover(path.Join(rel, e.Name()), now)
+			_ = in.removeFolder(e.Name()) // unless there are claims in it
+		case strings.HasPrefix(e.Name(), tempPrefix):
+			_ = in.remove(e.Name())
+		case e.Name() != lockName:
+			d.leaveAlone(path.Join(at, e.Name()), "it is no claim")
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package patches
+
+import (
+	"errors"
+	"fmt"
+	"os/user"
+	"strconv"
+	"time"
+)
+
+// A group is handed over and made durable together. It ends at whichever of
+// these it reaches first.
+const (
+	groupCount = 256
+	groupBytes = 32 << 20
+)
+
+// claim is a claimed patch that has been read. Its file stays open until the
+// outcome is written, so that a late writer is found.
+type claim struct {
+	*item
+	file *file
+	info info // as it was read
+	// divided: the file was written to since; it is another claim now.
+	divided bool
+	patch   Patch
+}
+
+// groupEnd is how many of the items make up the first group.
+func groupEnd(items []*item) int {
+	var bytes int64
+	for i, it := range items {
+		bytes += it.settling.last.info.size
+		if i == groupCount || i > 0 && bytes > groupBytes {
+			return i
+		}
+	}
+	return len(items)
+}
+
+// claim moves the group's dropped files among the claims, and makes all of
+// them durable before anybody decides on one: otherwise a power cut could
+// bring a file back under its old name after its content was applied, and it
+// would be applied twice. What cannot be moved is left where it is.
+func (d *Dir) claim(group []*item, now time.Time) ([]*item, error) {
+	var claimed []*item
+	touched := map[string]bool{}
+	for _, it := range group {
+		if !it.claimed() {
+			if err := d.take(it, now, touched); err != nil {
+				d.block(it, Unclaimable, err, now)
+				continue
+			}
+			if err := d.step("claimed"); err != nil {
+				return nil, err
+			}
+		}
+		claimed = append(claimed, it)
+	}
+	if err := d.syncAll(touched); err != nil {
+		for _, it := range claimed {
+			d.block(it, Unfinishable, err, now)
+		}
+		claimed = nil
+	}
+	return claimed, d.step("synced")
+}
+
+// take renames one file into a claim, and notes the directories it changed.
+func (d *Dir) take(it *item, now time.Time, touched map[string]bool) error {
+	id := d.ids.next(now)
+	home, base := split(it.path)
+	dir, name := split(claimPath(it.path, id))
+	from, err := d.tree.folder(home)
+	if err != nil {
+		return fmt.Errorf("claiming patch: %w", err)
+	}
+	to, err := d.tree.make(dir, 0o700)
+	if err != nil {
+		return fmt.Errorf("claiming patch: %w", err)
+	}
+	if err := from.rename(base, to, name); err != nil {
+		return fmt.Errorf("claiming patch: %w", err)
+	}
+	touched[dir], touched[home] = true, true
+	delete(d.files, it.path)
+	it.id, it.fresh, it.tries = id, true, 0
+	d.claims[id] = it
+	return nil
+}
+
+func (d *Dir) syncAll(rels map[string]bool) error {
+	for rel := range rels {
+		f, err := d.tree.folder(rel)
+		if err == nil {
+			err = d.sync(f)
+		}
+		if err != nil {
+			return fmt.Errorf("making claims durable: %w", err)
+		}
+	}
+	return nil
+}
+
+var errUnsettled = errors.New("the file has changed since it settled")
+
+// read opens and reads a claim, with every check made again. A claim that
+// fails one stays and settles again.
+func (d *Dir) read(it *item, now time.Time) (*claim, bool) {
+	c, err := d.tryRead(it)
+	if err == nil {
+		return c, true
+	}
+	d.look(it, now)
+	switch {
+	case it.ready && errors.Is(err, errUnsettled): // once more, from the start
+		it.wait(Settling, now.Add(lookMin))
+	case it.ready:
+		d.block(it, Unreadable, err, now)
+	}
+	return nil, false
+}
+
+func (d *Dir) tryRead(it *item) (_ *claim, err error) {
+	dir, name := it.place()
+	in, err := d.tree.folder(dir)
+	if err != nil {
+		return nil, err
+	}
+	f, err := in.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
+	seen, err := d.sightOpen(f)
+	if err != nil {
+		return nil, err
+	}
+	if !seen.same(it.settling.last) {
+		return nil, errUnsettled
+	}
+	c := &claim{item: it, file: f, info: seen.info, patch: d.describe(it, seen.info)}
+	if c.patch.Refusal == "" {
+		if c.patch.Data, err = f.readWhole(seen.info); err != nil {
+			return nil, err
+		}
+	}
+	f.unlease()
+	return c, nil
+}
+
+// readWhole reads a file that nobody is to change meanwhile.
+func (f *file) readWhole(before info) ([]byte, error) {
+	data, err := f.read(before.size + 1)
+	if err != nil {
+		return nil, err
+	}
+	after, err := f.stat()
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != before.size || !after.same(before) {
+		return nil, errUnsettled
+	}
+	return data, nil
+}
+
+// describe makes the patch without its data.
+func (d *Dir) describe(it *item, st info) Patch {
+	p := Patch{
+		ID: it.id, Dir: d.cfg.Name, Path: it.path,
+		Recovered: !it.fresh, ModTime: st.mtime, Owner: d.owner(st.uid),
+	}
+	if st.size > d.cfg.MaxSize {
+		p.Refusal = fmt.Sprintf("the file has %d bytes, which is more than max_size allows (%d)", st.size, d.cfg.MaxSize)
+	}
+	return p
+}
+
+// owner is the name of a user, or the number of one without.
+func (d *Dir) owner(uid uint32) string {
+	name, ok := d.owners[uid]
+	if !ok {
+		name = strconv.FormatUint(uint64(uid), 10)
+		if u, err := user.LookupId(name); err == nil {
+			name = u.Username
+		}
+		d.owners[uid] = name
+	}
+	return name
+}

@@ -1,0 +1,226 @@
+package patches
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// folder is an open directory. Its methods take single names, and none of them
+// follows a link. (os.Root keeps inside its directory too, but follows links
+// there, whatever the flags.)
+type folder struct {
+	fd   int
+	info info
+}
+
+// file is an open file.
+type file struct{ fd int }
+
+// info is what a file's status says.
+type info struct {
+	dev, ino     uint64
+	mode         uint32 // permissions
+	kind         uint32
+	links        uint64
+	uid          uint32
+	size         int64
+	mtime, ctime time.Time
+}
+
+func infoOf(st *unix.Stat_t) info {
+	mode := uint32(st.Mode)
+	return info{
+		dev: uint64(st.Dev), ino: st.Ino,
+		mode: mode &^ unix.S_IFMT, kind: mode & unix.S_IFMT,
+		links: uint64(st.Nlink), uid: st.Uid, size: st.Size,
+		mtime: time.Unix(st.Mtim.Unix()), ctime: time.Unix(st.Ctim.Unix()),
+	}
+}
+
+// same tells whether a file has not been written to in between.
+func (i info) same(o info) bool {
+	return i.is(o) && i.size == o.size && i.mtime.Equal(o.mtime)
+}
+
+// is tells whether both are the same file.
+func (i info) is(o info) bool { return i.dev == o.dev && i.ino == o.ino }
+
+// plain tells a regular file with exactly one link.
+func (i info) plain() bool { return i.kind == unix.S_IFREG && i.links == 1 }
+
+func (i info) folder() bool { return i.kind == unix.S_IFDIR }
+
+func (i info) olderThan(t time.Time) bool { return i.mtime.Before(t) && i.ctime.Before(t) }
+
+const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
+
+// openFolder opens the directory that an operator named, through links.
+func openFolder(name string) (*folder, error) {
+	return newFolder(retry(func() (int, error) { return unix.Open(name, folderFlags, 0) }))
+}
+
+// statPath looks at what an operator's path leads to, through links.
+func statPath(name string) (info, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(name, &st); err != nil {
+		return info{}, err
+	}
+	return infoOf(&st), nil
+}
+
+// sub opens a directory in this one.
+func (f *folder) sub(name string) (*folder, error) {
+	return newFolder(retry(func() (int, error) {
+		return unix.Openat(f.fd, name, folderFlags|unix.O_NOFOLLOW, 0)
+	}))
+}
+
+func newFolder(fd int, err error) (*folder, error) {
+	if err != nil {
+		return nil, err
+	}
+	st, err := (&file{fd}).stat()
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return &folder{fd: fd, info: st}, nil
+}
+
+func (f *folder) close() { _ = unix.Close(f.fd) }
+
+// list reads the directory. abs is its name for systems that do not tell the
+// type of an entry.
+func (f *folder) list(abs string) ([]fs.DirEntry, error) {
+	fd, err := retry(func() (int, error) { return unix.Openat(f.fd, ".", folderFlags, 0) })
+	if err != nil {
+		return nil, err
+	}
+	dir := os.NewFile(uintptr(fd), abs)
+	defer func() { _ = dir.Close() }()
+	return dir.ReadDir(-1)
+}
+
+func (f *folder) stat(name string) (info, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(f.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return info{}, err
+	}
+	return infoOf(&st), nil
+}
+
+// open opens a file for reading. It does not wait, neither for the other end
+// of a FIFO nor for a lease.
+func (f *folder) open(name string) (*file, error) {
+	return f.openat(name, unix.O_RDONLY|unix.O_NONBLOCK)
+}
+
+// create opens an empty file of the daemon's for writing.
+func (f *folder) create(name string) (*file, error) {
+	return f.openat(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC)
+}
+
+func (f *folder) openat(name string, flags int) (*file, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(f.fd, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &file{fd}, nil
+}
+
+// rename replaces what has the new name, unless it is a directory.
+func (f *folder) rename(name string, to *folder, newName string) error {
+	return unix.Renameat(f.fd, name, to.fd, newName)
+}
+
+// remove removes a file; that it is gone already is no error.
+func (f *folder) remove(name string) error {
+	if err := unix.Unlinkat(f.fd, name, 0); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// removeFolder removes a directory if it is empty.
+func (f *folder) removeFolder(name string) error {
+	return unix.Unlinkat(f.fd, name, unix.AT_REMOVEDIR)
+}
+
+func (f *folder) mkdir(name string, perm uint32) error {
+	if err := unix.Mkdirat(f.fd, name, perm); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func (f *folder) chmod(perm uint32) error { return unix.Fchmod(f.fd, perm) }
+
+// sync makes the directory's names durable. File systems that cannot say so.
+func (f *folder) sync() error {
+	err := (&file{f.fd}).sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	return err
+}
+
+func (f *file) close() { _ = unix.Close(f.fd) }
+
+func (f *file) stat() (info, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return info{}, err
+	}
+	return infoOf(&st), nil
+}
+
+func (f *file) chmod(perm uint32) error { return unix.Fchmod(f.fd, perm) }
+
+func (f *file) sync() error {
+	_, err := retry(func() (int, error) { return 0, unix.Fsync(f.fd) })
+	return err
+}
+
+// read reads at most max bytes from the start.
+func (f *file) read(max int64) ([]byte, error) {
+	data := make([]byte, max)
+	for n := 0; ; {
+		got, err := retry(func() (int, error) { return unix.Pread(f.fd, data[n:], int64(n)) })
+		if err != nil {
+			return nil, err
+		}
+		if n += got; got == 0 {
+			return data[:n], nil
+		}
+	}
+}
+
+func (f *file) write(data []byte) error {
+	for len(data) > 0 {
+		n, err := retry(func() (int, error) { return unix.Write(f.fd, data) })
+		if err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// retry repeats what a signal has interrupted.
+func retry[T any](call func() (T, error)) (T, error) {
+	for {
+		if v, err := call(); !errors.Is(err, unix.EINTR) {
+			return v, err
+		}
+	}
+}
+
+// split cuts a relative path into its directory and its name.
+func split(rel string) (dir, name string) { return path.Dir(rel), path.Base(rel) }

@@ -1,0 +1,196 @@
+package patches
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// pass does all that can be done at that time, and tells when to come back
+// where no hint comes earlier. Its error is the handler's.
+func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err error) {
+	if d.began.IsZero() {
+		d.began = now
+	}
+	defer func() {
+		next = d.wake(now)
+		d.signal(now)
+		d.publish()
+	}()
+	if !d.attach(now) {
+		d.full, d.scanAt = false, now.Add(d.cfg.Rescan)
+		return next, nil
+	}
+	defer d.tree.forget() // subdirectories may be others the next time
+	d.find(now)
+	return next, d.apply(ctx, now)
+}
+
+// apply leads what is ready through, group by group.
+func (d *Dir) apply(ctx context.Context, now time.Time) error {
+	ready := d.ready(now)
+	for len(ready) > 0 && ctx.Err() == nil {
+		d.tree.trim()
+		n := groupEnd(ready)
+		if err := d.group(ctx, ready[:n], now); err != nil {
+			return err
+		}
+		if d.pause.After(now) {
+			return nil
+		}
+		ready = ready[n:]
+	}
+	return nil
+}
+
+// ready lists what can be handed over: claims in the order of their IDs, then
+// dropped files in the byte order of their paths.
+func (d *Dir) ready(now time.Time) []*item {
+	if d.pause.After(now) {
+		return nil
+	}
+	var claims, files []*item
+	for _, it := range d.claims {
+		if it.ready && !d.isSpent(it) {
+			it.fresh = false
+			claims = append(claims, it)
+		}
+	}
+	for _, it := range d.files {
+		if it.ready {
+			files = append(files, it)
+		}
+	}
+	slices.SortFunc(claims, func(a, b *item) int { return a.id.compare(b.id) })
+	slices.SortFunc(files, func(a, b *item) int { return strings.Compare(a.path, b.path) })
+	return append(claims, files...)
+}
+
+// isSpent tells that a late writer has closed the file without a change, and
+// drops the claim: its content has its outcome.
+func (d *Dir) isSpent(it *item) bool {
+	if !it.settling.last.info.same(it.spent) {
+		return false
+	}
+	dir, name := it.place()
+	if in, err := d.tree.folder(dir); err == nil {
+		_ = in.remove(name)
+	}
+	d.forget(it)
+	return true
+}
+
+// group claims, reads, hands over and finishes some patches.
+func (d *Dir) group(ctx context.Context, items []*item, now time.Time) error {
+	if err := d.step("settled"); err != nil {
+		return err
+	}
+	claimed, err := d.claim(items, now)
+	if err != nil {
+		return err
+	}
+	var claims []*claim
+	defer func() {
+		for _, c := range claims {
+			c.file.close()
+		}
+	}()
+	for _, it := range claimed {
+		if c, ok := d.read(it, now); ok {
+			claims = append(claims, c)
+		}
+	}
+	verdicts, err := d.handOver(ctx, claims)
+	if err != nil {
+		return err
+	}
+	for i, c := range claims {
+		if err := d.conclude(c, verdicts[i], now); err != nil {
+			return err
+		}
+	}
+	if len(claims) > 0 && !slices.ContainsFunc(verdicts, decided) {
+		d.pause = claims[0].until
+	}
+	return nil
+}
+
+func decided(v Verdict) bool { return v.Outcome != Deferred }
+
+// handOver gets a verdict on each claim.
+func (d *Dir) handOver(ctx context.Context, claims []*claim) ([]Verdict, error) {
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	group := make([]Patch, len(claims))
+	for i, c := range claims {
+		group[i] = c.patch
+	}
+	verdicts, err := d.handler.Handle(ctx, group)
+	if err != nil {
+		return nil, fmt.Errorf("handling patches of %s: %w", d.cfg.Name, err)
+	}
+	if len(verdicts) != len(group) {
+		return nil, fmt.Errorf("handling patches of %s: %d verdicts for %d patches", d.cfg.Name, len(verdicts), len(group))
+	}
+	return verdicts, d.step("handled")
+}
+
+// wake is when the next pass is due.
+func (d *Dir) wake(now time.Time) time.Time {
+	next := d.scanAt
+	sooner := func(t time.Time) {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	for _, it := range d.claims {
+		sooner(it.until)
+	}
+	for _, it := range d.files {
+		if it.ready {
+			sooner(d.pause)
+		}
+		sooner(it.until)
+	}
+	if !d.isStarted() {
+		sooner(d.began.Add(d.cfg.StartWait))
+	}
+	if d.full {
+		sooner(now)
+	}
+	return next
+}
+
+// signal closes Started when nothing of the first scan holds it any more.
+func (d *Dir) signal(now time.Time) {
+	if !d.isStarted() && (now.Sub(d.began) >= d.cfg.StartWait || !d.holdsStart()) {
+		close(d.started)
+	}
+}
+
+func (d *Dir) isStarted() bool {
+	select {
+	case <-d.started:
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *Dir) holdsStart() bool {
+	holds := func(it *item) bool { return it.atStart && !it.ready && it.why.holdsStart() }
+	for _, it := range d.files {
+		if holds(it) {
+			return true
+		}
+	}
+	for _, it := range d.claims {
+		if holds(it) {
+			return true
+		}
+	}
+	return false
+}

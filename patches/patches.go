@@ -1,0 +1,189 @@
+// Package patches watches drop directories and leads every file in them from
+// its name to an outcome. It hands names and bytes to a Handler and knows
+// nothing of what they mean.
+//
+// The states of a patch are its file names:
+//
+//	sub/x.yaml                      dropped; waits until nobody writes it
+//	   │ claim
+//	.tokendrop/sub/ID.x.yaml        claimed; the handler decides
+//	   │ finish
+//	sub/x.yaml.installed            or .skipped, or gone
+//	sub/x.yaml.failed               beside sub/x.yaml.failed.reason
+//
+// Only the daemon moves a file along an arrow, by one rename or by writing the
+// new file whole before the old one goes. A claim that is put off stays where
+// it is and is handed over again.
+//
+// Invariants:
+//
+//  1. Settled. What a handler gets is a whole file: no writer had it open, or
+//     it lay unchanged for the settling period, before the claim and again
+//     when it was read.
+//  2. Claimed first. A file is read for the handler only under its claim's
+//     name, and that name is on disk before the handler sees it. A file that
+//     is dropped under the same name meanwhile is a patch of its own.
+//  3. Decided first. No outcome shows, and no claim goes, before the handler
+//     has returned a verdict on it.
+//  4. Nothing is lost. Whatever goes wrong between claim and outcome leaves
+//     the claim where it is. What a writer puts into a claim that has been
+//     read becomes a patch with an ID of its own.
+//  5. Recovery is the normal path. Claims that are found when a directory is
+//     opened go first, in the order of their IDs, with every check made anew.
+//  6. No link is followed below the drop directory, and nothing that is not a
+//     regular file with one link is opened, claimed or renamed.
+//  7. One daemon. Nothing is claimed or recovered without the lock.
+//  8. Hints are not believed. The scan decides; whatever a hint misses is
+//     found by the next one.
+//
+// A later success of a name removes its older .failed along with the reason:
+// both outcomes side by side would say that the name is still broken.
+package patches
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Config is one drop directory.
+type Config struct {
+	Name string // for humans, logs and the ledger
+	Path string // absolute
+
+	AfterApply AfterApply
+
+	Settle    time.Duration // how long a file lies unchanged where no lease can be had
+	Rescan    time.Duration // between two full scans
+	StartWait time.Duration // how long files that are being written hold Started
+
+	Redact  bool  // write outcome files without secrets
+	MaxSize int64 // in bytes; a larger file is refused unread
+
+	// Exclude are other drop directories, absolute, that may lie inside this
+	// one. They are left to their own Dir.
+	Exclude []string
+}
+
+// Dir is a drop directory at work. One goroutine, in Run, does everything;
+// only Started and Status may be called from others.
+type Dir struct {
+	cfg     Config
+	exclude map[string]bool // relative to the directory
+	handler Handler
+	log     zerolog.Logger
+
+	tree  *tree  // nil while the directory cannot be had
+	watch *watch // nil where there is nothing to watch
+	ids   ids
+
+	files  map[string]*item // dropped and not yet claimed, by path
+	claims map[ID]*item     // claimed and without an outcome
+	hints  map[string]bool  // paths to look at in the next pass
+	said   map[string]int   // paths that are left alone, which is logged, and the scan that saw them last
+	round  int              // number of the scan
+	leased bool             // the last file seen could be leased
+	owners map[uint32]string
+
+	full   bool      // the next pass is a full scan
+	scanAt time.Time // when the next one is due anyway
+	pause  time.Time // nothing is handed over before: a whole group was put off
+
+	began   time.Time // of the first pass
+	scanned bool      // the first scan has been made
+	started chan struct{}
+
+	mu     sync.Mutex
+	status Status
+
+	// step is called after each step that survives a crash, for tests to end
+	// a pass there with errStopped.
+	step func(string) error
+	// sync makes a directory's names durable.
+	sync func(*folder) error
+}
+
+// errStopped ends a pass at once, as a crash would.
+var errStopped = errors.New("stopped between two steps")
+
+// New prepares a Dir; nothing is touched before Run.
+func New(cfg Config, h Handler, log zerolog.Logger) *Dir {
+	cfg.Path = filepath.Clean(cfg.Path)
+	d := &Dir{
+		cfg:     cfg,
+		exclude: map[string]bool{},
+		handler: h,
+		log:     log.With().Str("drop", cfg.Name).Logger(),
+		started: make(chan struct{}),
+		step:    func(string) error { return nil },
+		sync:    (*folder).sync,
+	}
+	for _, path := range cfg.Exclude {
+		if rel, ok := strings.CutPrefix(filepath.Clean(path), cfg.Path+"/"); ok {
+			d.exclude[rel] = true
+		}
+	}
+	d.status = Status{Name: cfg.Name, Path: cfg.Path, State: Starting}
+	return d
+}
+
+// Run applies patches until ctx ends, and returns nil then, or until the
+// handler fails, and returns its error. What is claimed at that moment is
+// taken up by the next Run.
+func (d *Dir) Run(ctx context.Context) error {
+	defer d.detach()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev := <-d.watch.events():
+			d.hint(ev)
+			d.drain()
+		case err := <-d.watch.errors():
+			d.hintLost(err)
+		case <-timer.C:
+			if err := d.turn(ctx, timer); err != nil {
+				return err
+			}
+			continue
+		}
+		if d.full || len(d.hints) > 0 {
+			if err := d.turn(ctx, timer); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// turn makes a pass and sets the timer for the next.
+func (d *Dir) turn(ctx context.Context, timer *time.Timer) error {
+	next, err := d.pass(ctx, time.Now())
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	timer.Reset(time.Until(next))
+	return err
+}
+
+// drain takes the hints that wait already, so that one pass serves them all.
+func (d *Dir) drain() {
+	for {
+		select {
+		case ev := <-d.watch.events():
+			d.hint(ev)
+		default:
+			return
+		}
+	}
+}
+
+// Started is closed once every patch that the first scan found has its
+// outcome or is known to wait for something else than its writer.
+func (d *Dir) Started() <-chan struct{} { return d.started }

@@ -1,0 +1,236 @@
+package patches
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// find looks at what may have changed: everything in a full scan, otherwise
+// what was hinted at and what is due.
+func (d *Dir) find(now time.Time) {
+	if d.full || !d.scanAt.After(now) {
+		d.scan(now)
+	}
+	for rel := range d.hints {
+		if d.files[rel] == nil {
+			d.files[rel] = &item{path: rel}
+		}
+		d.look(d.files[rel], now)
+	}
+	clear(d.hints)
+	for _, it := range d.files {
+		if it.due(now) {
+			d.look(it, now)
+		}
+	}
+	for _, it := range d.claims {
+		if it.due(now) {
+			d.look(it, now)
+		}
+	}
+}
+
+// scan walks the whole directory.
+func (d *Dir) scan(now time.Time) {
+	before := d.files
+	d.files = map[string]*item{}
+	clear(d.owners)
+	d.round++
+	d.watch.renew()
+	d.walk(".", func(rel string) {
+		it := before[rel]
+		if it == nil {
+			it = &item{path: rel, atStart: !d.scanned}
+		}
+		d.files[rel] = it
+		d.look(it, now)
+	})
+	maps.DeleteFunc(d.said, func(_ string, round int) bool { return round != d.round })
+	d.full, d.scanned, d.scanAt = false, true, now.Add(d.cfg.Rescan)
+}
+
+// walk calls found with the path of every file that is a patch by its name and
+// kind. A directory is watched before it is read, so that nothing appears in
+// between unseen.
+func (d *Dir) walk(rel string, found func(string)) {
+	d.tree.trim()
+	in, err := d.tree.folder(rel)
+	if err != nil {
+		d.leaveAlone(rel, "cannot be opened: "+err.Error())
+		return
+	}
+	d.watch.add(d.tree.abs(rel))
+	entries, err := in.list(d.tree.abs(rel))
+	if err != nil {
+		d.leaveAlone(rel, "cannot be read: "+err.Error())
+		return
+	}
+	for _, e := range entries {
+		at := path.Join(rel, e.Name())
+		judged := judge
+		if e.IsDir() {
+			judged = judgeFolder
+		}
+		ok, why := judged(e.Name())
+		switch {
+		case why != "":
+			d.leaveAlone(at, why)
+		case !ok || d.exclude[at]:
+		case e.IsDir():
+			d.walk(at, found)
+		case !e.Type().IsRegular():
+			d.leaveAlone(at, notPlain)
+		default:
+			found(at)
+		}
+	}
+}
+
+const notPlain = "it is not a regular file with one link"
+
+// leaveAlone says once why something is not touched.
+func (d *Dir) leaveAlone(rel, why string) {
+	if _, ok := d.said[rel]; !ok {
+		d.log.Warn().Str("path", strconv.Quote(rel)).Str("why", why).Msg("left alone")
+	}
+	d.said[rel] = d.round
+}
+
+// look sees whether the item is ready, and forgets it where it is gone or no
+// patch at all.
+func (d *Dir) look(it *item, now time.Time) {
+	d.tree.trim()
+	it.looked = now
+	dir, name := it.place()
+	in, err := d.tree.folder(dir)
+	if err == nil {
+		var seen sighting
+		if seen, err = d.sight(in, name); err == nil {
+			d.settle(it, seen, now)
+			return
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.forget(it)
+	case errors.Is(err, errFolder) && !it.claimed():
+		d.forget(it)
+		d.full = true // to walk it
+	case it.claimed() && (errors.Is(err, errNotPlain) || errors.Is(err, errFolder)):
+		d.putBack(it, now)
+	case errors.Is(err, errNotPlain):
+		d.leaveAlone(it.path, notPlain)
+		d.forget(it)
+	default:
+		d.block(it, Unreadable, err, now)
+	}
+}
+
+var (
+	errNotPlain = errors.New(notPlain)
+	errFolder   = errors.New("it is a directory")
+)
+
+// sight looks at a file. What is not plain is not opened.
+func (d *Dir) sight(in *folder, name string) (sighting, error) {
+	st, err := in.stat(name)
+	if err != nil {
+		return sighting{}, err
+	}
+	if st.folder() {
+		return sighting{}, errFolder
+	}
+	if !st.plain() {
+		return sighting{}, errNotPlain
+	}
+	f, err := in.open(name)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return sighting{st, denied}, nil
+	case errors.Is(err, unix.EAGAIN): // somebody's own lease is in the way
+		return sighting{st, writing}, nil
+	case err != nil:
+		return sighting{}, err
+	}
+	defer f.close()
+	return d.sightOpen(f)
+}
+
+// sightOpen looks at a file that is open. Where a lease is had, it is given up
+// with the file.
+func (d *Dir) sightOpen(f *file) (sighting, error) {
+	seen := sighting{access: unleased}
+	if d.tree.leased {
+		seen.access = f.lease()
+		d.leased = seen.access != unleased
+	}
+	st, err := f.stat()
+	if err != nil {
+		return sighting{}, err
+	}
+	if !st.plain() {
+		return sighting{}, errNotPlain
+	}
+	seen.info = st
+	return seen, nil
+}
+
+// settle notes what was seen, and says once of a file that it is unreadable.
+func (d *Dir) settle(it *item, seen sighting, now time.Time) {
+	var dec decision
+	it.settling, dec = it.settling.look(now, seen, d.cfg.Settle, it.atStart)
+	if dec.why == Unreadable {
+		d.block(it, Unreadable, fs.ErrPermission, now)
+		return
+	}
+	it.ready, it.why, it.until, it.detail = dec.ready, dec.why, dec.until, ""
+}
+
+// block keeps an item waiting for a cause that only somebody else can remove.
+// A claim is tried again by time, for nobody is notified of it.
+func (d *Dir) block(it *item, why Reason, err error, now time.Time) {
+	if it.logged != why {
+		it.logged = why
+		d.log.Warn().Str("path", it.path).Err(err).Str("why", string(why)).Msg("patch waits")
+	}
+	if it.claimed() {
+		it.putOff(now, why, err.Error())
+		return
+	}
+	it.detail = err.Error()
+	it.wait(why, time.Time{})
+}
+
+func (d *Dir) forget(it *item) {
+	if it.claimed() {
+		delete(d.claims, it.id)
+		return
+	}
+	delete(d.files, it.path)
+}
+
+// putBack returns what is no patch from the claims to where it was, unless its
+// name has been taken meanwhile.
+func (d *Dir) putBack(it *item, now time.Time) {
+	dir, name := it.place()
+	from, err := d.tree.folder(dir)
+	if err == nil {
+		var to *folder
+		home, base := split(it.path)
+		if to, err = d.tree.folder(home); err == nil {
+			err = from.putBack(name, to, base)
+		}
+	}
+	if err != nil {
+		d.block(it, Displaced, err, now)
+		return
+	}
+	d.leaveAlone(it.path, notPlain)
+	d.forget(it)
+}

@@ -1,0 +1,98 @@
+package patches
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// State is what can be said of a drop directory as a whole.
+type State string
+
+// The states.
+const (
+	Starting State = "starting"
+	Working  State = "ok"
+	Absent   State = "absent"
+	Locked   State = "locked by another daemon"
+	Refused  State = "refused"
+)
+
+// Status is a drop directory at one moment.
+type Status struct {
+	Name, Path string
+	State      State
+	Detail     string // why it is in that state, empty for ok
+	// Watched: changes are notified. Otherwise the rescan finds them.
+	Watched bool
+	// Leased: files settle the moment their last writer is gone. Otherwise
+	// they have to lie unchanged for a while.
+	Leased  bool
+	Waiting []Waiting // in the byte order of their paths
+}
+
+// Waiting is a patch without an outcome.
+type Waiting struct {
+	Path    string // relative to the directory
+	Reason  Reason
+	Detail  string // what the system said, or empty
+	Claimed bool
+	Since   time.Time // of the last change in what is seen of the file
+}
+
+// Status tells how the directory was at the end of the last pass. It may be
+// called at any time.
+func (d *Dir) Status() Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.status
+	s.Waiting = slices.Clone(s.Waiting)
+	return s
+}
+
+// setState notes and logs a change of state.
+func (d *Dir) setState(state State, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	detail := ""
+	if err != nil {
+		detail = err.Error()
+	}
+	if d.status.State == state && d.status.Detail == detail {
+		return
+	}
+	d.status.State, d.status.Detail = state, detail
+	switch state {
+	case Working:
+		d.log.Info().Str("path", d.cfg.Path).Msg("drop directory opened")
+	case Absent:
+		d.log.Warn().Str("path", d.cfg.Path).Msg("drop directory is absent, waiting for it")
+	default:
+		d.log.Error().Str("path", d.cfg.Path).Err(err).Msg("drop directory cannot be used")
+	}
+}
+
+// publish makes the end of a pass visible in Status.
+func (d *Dir) publish() {
+	var waiting []Waiting
+	for _, items := range [][]*item{slices.Collect(maps.Values(d.files)), slices.Collect(maps.Values(d.claims))} {
+		for _, it := range items {
+			waiting = append(waiting, it.waiting())
+		}
+	}
+	slices.SortFunc(waiting, func(a, b Waiting) int { return strings.Compare(a.Path, b.Path) })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.status.Watched = d.tree != nil && !d.watch.broken
+	d.status.Leased = d.tree != nil && d.leased
+	d.status.Waiting = waiting
+}
+
+func (it *item) waiting() Waiting {
+	w := Waiting{Path: it.path, Reason: it.why, Detail: it.detail, Claimed: it.claimed(), Since: it.settling.since}
+	if it.ready {
+		w.Reason = PutOff
+	}
+	return w
+}

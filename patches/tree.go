@@ -1,0 +1,161 @@
+package patches
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// tree is a drop directory that is open and locked. Everything is done
+// relative to its descriptors, so that it cannot end in another directory that
+// has taken its path.
+type tree struct {
+	path   string // absolute
+	root   *folder
+	claims *folder // claimDir
+	lock   *file
+	leased bool // leases mean something here
+	subs   map[string]*folder
+}
+
+// What opening a tree may return, beside errors of the system.
+var (
+	errLocked  = errors.New("another daemon has the directory")
+	errForeign = errors.New("its .tokendrop belongs to another user")
+)
+
+// maxSubs bounds the descriptors that a tree keeps open between two trims.
+const maxSubs = 64
+
+// openTree opens the directory, makes claimDir where it is missing, and takes
+// the lock.
+func openTree(name string) (*tree, error) {
+	root, err := openFolder(name)
+	if err != nil {
+		return nil, fmt.Errorf("opening the drop directory: %w", err)
+	}
+	t := &tree{path: name, root: root, subs: map[string]*folder{}, leased: root.leases()}
+	if err := t.own(); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// own makes the directory this daemon's.
+func (t *tree) own() error {
+	if err := t.root.mkdir(claimDir, 0o700); err != nil {
+		return fmt.Errorf("making .tokendrop: %w", err)
+	}
+	claims, err := t.root.sub(claimDir)
+	if err != nil {
+		return fmt.Errorf("opening .tokendrop: %w", err)
+	}
+	t.claims = claims
+	if claims.info.uid != uint32(os.Geteuid()) {
+		return errForeign
+	}
+	if claims.info.mode != 0o700 {
+		if err := claims.chmod(0o700); err != nil {
+			return fmt.Errorf("closing .tokendrop to others: %w", err)
+		}
+	}
+	if t.lock, err = claims.create(lockName); err != nil {
+		return fmt.Errorf("opening the lock: %w", err)
+	}
+	err = unix.Flock(t.lock.fd, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return errLocked
+	}
+	if err != nil {
+		return fmt.Errorf("taking the lock: %w", err)
+	}
+	return nil
+}
+
+// current tells whether the path still leads here.
+func (t *tree) current() bool {
+	root, err := statPath(t.path)
+	if err != nil || !root.is(t.root.info) {
+		return false
+	}
+	claims, err := t.root.stat(claimDir)
+	return err == nil && claims.is(t.claims.info)
+}
+
+// folder opens the subdirectory of that relative path, or returns it from
+// before. It stays open until trim or close.
+func (t *tree) folder(rel string) (*folder, error) {
+	switch rel {
+	case ".":
+		return t.root, nil
+	case claimDir:
+		return t.claims, nil
+	}
+	if f, ok := t.subs[rel]; ok {
+		return f, nil
+	}
+	dir, name := split(rel)
+	in, err := t.folder(dir)
+	if err != nil {
+		return nil, err
+	}
+	f, err := in.sub(name)
+	if err != nil {
+		return nil, err
+	}
+	t.subs[rel] = f
+	return f, nil
+}
+
+// make opens the subdirectory of that path, and makes what is missing of it.
+func (t *tree) make(rel string, perm uint32) (*folder, error) {
+	f, err := t.folder(rel)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	dir, name := split(rel)
+	in, err := t.make(dir, perm)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.mkdir(name, perm); err != nil {
+		return nil, err
+	}
+	if err := in.sync(); err != nil {
+		return nil, err
+	}
+	return t.folder(rel)
+}
+
+// trim closes subdirectories where there are many. Folders that were returned
+// before must not be used after it.
+func (t *tree) trim() {
+	if len(t.subs) > maxSubs {
+		t.forget()
+	}
+}
+
+func (t *tree) forget() {
+	for _, f := range t.subs {
+		f.close()
+	}
+	clear(t.subs)
+}
+
+func (t *tree) close() {
+	t.forget()
+	if t.lock != nil {
+		t.lock.close()
+	}
+	if t.claims != nil {
+		t.claims.close()
+	}
+	t.root.close()
+}
+
+func (t *tree) abs(rel string) string { return path.Join(t.path, rel) }

@@ -1,0 +1,121 @@
+package patches
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/rs/zerolog"
+)
+
+// watch is where hints come from. A nil watch gives none.
+type watch struct {
+	notify *fsnotify.Watcher
+	log    zerolog.Logger
+	broken bool // some directory could not be watched by the last scan
+	said   bool
+}
+
+// hintBuffer lets hints gather during a pass, so that the next one serves many.
+const hintBuffer = 4096
+
+func newWatch(log zerolog.Logger) *watch {
+	w := &watch{log: log}
+	notify, err := fsnotify.NewBufferedWatcher(hintBuffer)
+	if err != nil {
+		w.fail(err)
+		return w
+	}
+	w.notify = notify
+	return w
+}
+
+// add watches a directory. It may be called again for one that is watched.
+func (w *watch) add(abs string) {
+	if w.notify == nil {
+		return
+	}
+	if err := w.notify.Add(abs); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.fail(err)
+	}
+}
+
+// renew gives directories that could not be watched another chance.
+func (w *watch) renew() { w.broken = w.notify == nil }
+
+func (w *watch) fail(err error) {
+	if !w.said {
+		w.log.Warn().Err(err).Msg("no notification for all of the directory, it is scanned at intervals only")
+	}
+	w.broken, w.said = true, true
+}
+
+func (w *watch) events() <-chan fsnotify.Event {
+	if w == nil || w.notify == nil {
+		return nil
+	}
+	return w.notify.Events
+}
+
+func (w *watch) errors() <-chan error {
+	if w == nil || w.notify == nil {
+		return nil
+	}
+	return w.notify.Errors
+}
+
+func (w *watch) close() {
+	if w != nil && w.notify != nil {
+		_ = w.notify.Close()
+	}
+}
+
+// hint notes what an event may be about.
+func (d *Dir) hint(ev fsnotify.Event) {
+	rel, inside := strings.CutPrefix(ev.Name, d.cfg.Path+"/")
+	switch {
+	case ev.Name == d.cfg.Path:
+		d.full = true
+	case d.tree == nil || !inside:
+	case d.eligible(rel):
+		d.hintFile(rel, ev)
+	case ev.Has(fsnotify.Create) && d.isFolder(rel):
+		d.full = true
+	}
+}
+
+// hintFile passes over what the daemon's own claims cause, and over writes to
+// a file whose writer is waited for anyway.
+func (d *Dir) hintFile(rel string, ev fsnotify.Event) {
+	it := d.files[rel]
+	appeared := ev.Has(fsnotify.Create) || ev.Has(fsnotify.Write) || ev.Has(fsnotify.Chmod)
+	if it == nil && !appeared || it != nil && it.why == BeingWritten {
+		return
+	}
+	d.hints[rel] = true
+}
+
+// hintLost makes up for hints that did not arrive.
+func (d *Dir) hintLost(err error) {
+	if err == nil {
+		return
+	}
+	d.log.Warn().Err(err).Msg("notifications were lost, scanning the directory")
+	d.full = true
+}
+
+// isFolder tells a new subdirectory from other names that are no patches.
+func (d *Dir) isFolder(rel string) bool {
+	dir, name := path.Split(rel)
+	if ok, _ := judgeFolder(name); !ok || d.exclude[rel] {
+		return false
+	}
+	in, err := d.tree.folder(path.Clean(dir))
+	if err != nil {
+		return true // its parent has moved: find out
+	}
+	st, err := in.stat(name)
+	return err == nil && st.folder()
+}
