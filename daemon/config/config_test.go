@@ -360,8 +360,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func checkError(t *testing.T, err error, lines int) {
-	wrong, ok := err.(*Error)
-	if !ok || len(wrong.Problems) == 0 {
+	var wrong *Error
+	if !errors.As(err, &wrong) || len(wrong.Problems) == 0 {
 		t.Fatalf("an error of type %T", err)
 	}
 	for _, p := range wrong.Problems {

@@ -61,7 +61,7 @@ func readFile(path string) (string, error) {
 	if err != nil {
 		return "", unreadable(err)
 	}
-	defer f.Close() // nothing was written
+	defer func() { _ = f.Close() }() // nothing was written
 	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return "", unreadable(err)

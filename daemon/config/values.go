@@ -72,7 +72,7 @@ func parsePath(text string) (string, error) {
 	case !strings.HasPrefix(text, "/"):
 		return "", errors.New("want an absolute path, one that starts with /")
 	case strings.Contains(text+"/", "/../"):
-		return "", errors.New("want a path without ..")
+		return "", errors.New(`want a path without ".."`)
 	case hasControl(text):
 		return "", errControl
 	}
