@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/provision"
+)
+
+// filter says which tokens to list.
+type filter struct {
+	user, name, kind string
+	state            string
+	expiresWithin    string
+}
+
+func (c *cli) list() *cobra.Command {
+	var f filter
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List tokens, without their secrets",
+		Example: `  tokendrop list --user /users/root
+  tokendrop list --state active --expires-within 30d -o json`,
+		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			err := f.check()
+			c.started = err == nil // a wrong value is wrong usage
+			return err
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.ask(cmd, func(s admin.Service) error {
+				tokens, err := s.Tokens(cmd.Context())
+				if err != nil {
+					return err
+				}
+				now := time.Now()
+				tokens = slices.DeleteFunc(tokens, func(t admin.Token) bool { return !f.admits(&t, now) })
+				if c.output == jsonOut {
+					return printJSON(cmd.OutOrStdout(), tokens)
+				}
+				return printTable(cmd.OutOrStdout(), tokenRows(tokens))
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.user, "user", "", "of this user")
+	flags.StringVar(&f.name, "name", "", "of this name")
+	flags.StringVar(&f.kind, "type", "", "of this type: full-access, read-only or custom")
+	flags.StringVar(&f.state, "state", "", "in this state: active, disabled or expired")
+	flags.StringVar(&f.expiresWithin, "expires-within", "", "that expire within a duration such as 30d, and have not yet")
+	return cmd
+}
+
+func (f *filter) check() error {
+	if f.state != "" && !slices.Contains(admin.States, admin.State(f.state)) {
+		return fmt.Errorf("--state must be one of active, disabled, expired")
+	}
+	if f.kind != "" && !slices.Contains([]string{"full-access", "read-only", "custom"}, f.kind) {
+		return fmt.Errorf("--type must be one of full-access, read-only, custom")
+	}
+	if f.expiresWithin != "" {
+		if _, err := provision.ParseDuration(f.expiresWithin); err != nil {
+			return fmt.Errorf("--expires-within %w", err)
+		}
+	}
+	return nil
+}
+
+func (f *filter) admits(t *admin.Token, now time.Time) bool {
+	return (f.user == "" || t.User == f.user) &&
+		(f.name == "" || t.Name == f.name) &&
+		(f.kind == "" || t.Type == f.kind) &&
+		(f.state == "" || string(t.State) == f.state) &&
+		(f.expiresWithin == "" || expiresWithin(t, f.expiresWithin, now))
+}
+
+func expiresWithin(t *admin.Token, text string, now time.Time) bool {
+	d, _ := provision.ParseDuration(text) // checked before
+	return t.ExpiresAt != nil && t.ExpiresAt.After(now) && !t.ExpiresAt.After(now.Add(d))
+}
+
+func tokenRows(tokens []admin.Token) [][]string {
+	rows := [][]string{{"KEY", "USER", "NAME", "TYPE", "STATE", "EXPIRES", "GENERATION"}}
+	for _, t := range tokens {
+		rows = append(rows, []string{
+			t.Key.String(), t.User, t.Name, t.Type, string(t.State), timeText(t.ExpiresAt), fmt.Sprint(t.Generation),
+		})
+	}
+	return rows
+}
+
+func (c *cli) show() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show KEY|USER/NAME",
+		Short: "Show all there is to know about a token, without its secret",
+		Example: `  tokendrop show 9201cd9b-4e62-415e-b523-e198dd7e4756
+  tokendrop show /users/root/test-token12345 -o json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.ask(cmd, func(s admin.Service) error {
+				tokens, err := s.Tokens(cmd.Context())
+				if err != nil {
+					return err
+				}
+				t, err := pick(tokens, args[0])
+				if err != nil {
+					return err
+				}
+				if c.output == jsonOut {
+					return printJSON(cmd.OutOrStdout(), t)
+				}
+				return printTable(cmd.OutOrStdout(), fieldRows(t))
+			})
+		},
+	}
+}
+
+// pick finds the token that a key, or USER/NAME, means. Both user and name may
+// hold slashes.
+func pick(tokens []admin.Token, text string) (*admin.Token, error) {
+	var found []*admin.Token
+	for i := range tokens {
+		t := &tokens[i]
+		isKey := slices.ContainsFunc(t.Credentials, func(c admin.Credential) bool { return c.Key.String() == text })
+		if isKey || t.User+"/"+t.Name == text {
+			found = append(found, t)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, fmt.Errorf("there is no such token; name it by its key or as USER/NAME, as \"tokendrop list\" shows them")
+	}
+	return nil, fmt.Errorf("several tokens are called so; name one by its key, as \"tokendrop list\" shows it")
+}
+
+func fieldRows(t *admin.Token) [][]string {
+	rows := [][]string{
+		{"key", t.Key.String()},
+		{"user", t.User},
+		{"name", t.Name},
+		{"description", t.Description},
+		{"type", t.Type},
+		{"audience", t.Audience},
+		{"state", string(t.State)},
+		{"not before", timeText(t.NotBefore)},
+		{"expires", timeText(t.ExpiresAt)},
+		{"issued", timeText(t.IssuedAt)},
+		{"created", timeText(t.CreatedAt)},
+		{"updated", timeText(t.UpdatedAt)},
+		{"generation", fmt.Sprint(t.Generation)},
+		{"source", t.Source},
+	}
+	for _, c := range t.Credentials {
+		rows = append(rows, []string{"credential", strings.TrimSpace(c.Key.String() + " " + timeText(c.GoodUntil))})
+	}
+	return rows
+}

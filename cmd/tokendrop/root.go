@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/tokendrop/tokendrop/daemon"
+	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/daemon/config"
+)
+
+// cli is what the commands share.
+type cli struct {
+	configFile string
+	output     output
+	// started: the command line was understood, and a command runs.
+	started bool
+}
+
+func (c *cli) command() *cobra.Command {
+	c.output = table
+	root := &cobra.Command{
+		Use:   "tokendrop",
+		Short: "API tokens as files: drop a manifest, verify a token",
+		Long: `tokendrop watches drop directories for manifests that create, change and
+delete API tokens, applies them, renames each file to say what became of it,
+and tells proxies for every request whether the token in it is good.`,
+		Example: `  tokendrop serve --dev                  try it out in ./tokendrop-dev
+  tokendrop validate tokens.yaml         check a manifest before dropping it
+  mv tokens.yaml /var/spool/tokendrop/   apply it
+  tokendrop history                      see what became of it`,
+		SilenceUsage:     true,
+		SilenceErrors:    true,
+		PersistentPreRun: func(*cobra.Command, []string) { c.started = true },
+	}
+	root.PersistentFlags().StringVar(&c.configFile, "config", "",
+		"configuration file (default $TOKENDROP_CONFIG, else /etc/tokendrop/tokendrop.toml)")
+	root.PersistentFlags().VarP(&c.output, "output", "o", "how to print: table or json")
+	root.AddCommand(c.serve(), c.validate(), c.list(), c.show(), c.history(), c.verify(), c.token())
+	return root
+}
+
+func (c *cli) config() (*config.Config, error) {
+	return config.Load(c.configFile, os.Environ())
+}
+
+// ask calls do with the running daemon's answers, or those of its store.
+func (c *cli) ask(cmd *cobra.Command, do func(admin.Service) error) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	service, done, err := daemon.Connect(cmd.Context(), cfg, newLog(cfg.Log, os.Stderr))
+	if err != nil {
+		return err
+	}
+	if err := do(service); err != nil {
+		_ = done() // the first error is the one to tell
+		return err
+	}
+	return done()
+}
+
+// newLog logs as configured.
+func newLog(c config.Log, to *os.File) zerolog.Logger {
+	var w io.Writer = to
+	if c.Format == config.Console || c.Format == config.Auto && isTerminal(to) {
+		w = zerolog.ConsoleWriter{Out: to}
+	}
+	return zerolog.New(w).Level(c.Level).With().Timestamp().Logger()
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// output is the value of --output.
+type output string
+
+const (
+	table   output = "table"
+	jsonOut output = "json"
+)
+
+// Set implements pflag.Value.
+func (o *output) Set(s string) error {
+	if s != string(table) && s != string(jsonOut) {
+		return fmt.Errorf("must be table or json")
+	}
+	*o = output(s)
+	return nil
+}
+
+// String implements pflag.Value.
+func (o *output) String() string { return string(*o) }
+
+// Type implements pflag.Value.
+func (*output) Type() string { return "table|json" }

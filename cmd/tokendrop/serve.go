@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/tokendrop/tokendrop/daemon"
+	"github.com/tokendrop/tokendrop/daemon/config"
+)
+
+// privateUmask keeps what the daemon makes from others, until it says
+// otherwise.
+const privateUmask = 0o077
+
+func (c *cli) serve() *cobra.Command {
+	var dev bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon",
+		Long: `Run the daemon in the foreground until SIGTERM or SIGINT. It applies what lies in
+the drop directories, says that it is ready (to systemd, and on /readyz), and
+then goes on watching them.`,
+		Example: `  tokendrop serve --config /etc/tokendrop/tokendrop.toml
+  tokendrop serve --dev`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			unix.Umask(privateUmask)
+			if dev {
+				return c.serveDev(cmd)
+			}
+			cfg, err := c.config()
+			if err != nil {
+				return err
+			}
+			return runDaemon(cmd, cfg, nil)
+		},
+	}
+	cmd.Flags().BoolVar(&dev, "dev", false, "try it out: everything under ./tokendrop-dev, with examples, on 127.0.0.1:7575")
+	return cmd
+}
+
+func runDaemon(cmd *cobra.Command, cfg *config.Config, onReady func()) error {
+	log := newLog(cfg.Log, os.Stderr)
+	err := daemon.Run(cmd.Context(), cfg, daemon.Options{Log: log, OnReady: onReady})
+	if err == nil {
+		log.Info().Msg("stopped")
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+// Package admin answers the command line: what tokens there are, what became
+// of patches, what a gate would say. The daemon serves it over a Unix socket
+// that only its user, and perhaps one group, can open; without a daemon the
+// command line asks the store itself through the same Service.
+//
+// Invariants:
+//
+//  1. No answer holds a secret or a digest: the types here have no field for
+//     one.
+//  2. What is asked about a token is not counted as its use.
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tokendrop/tokendrop/daemon/verify"
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// Service is what the command line can ask. Both a Client and a Local are one.
+type Service interface {
+	// Tokens lists all tokens by user and name.
+	Tokens(ctx context.Context) ([]Token, error)
+	// History lists the ledger in the order of its numbers.
+	History(ctx context.Context) ([]Entry, error)
+	// Verify tells what the default gate would say to the text of a token.
+	Verify(ctx context.Context, text string) (Verdict, error)
+}
+
+// Local answers from a store in this process.
+type Local struct {
+	Store store.Store
+	Now   func() time.Time
+}
+
+// Tokens implements Service.
+func (l *Local) Tokens(context.Context) ([]Token, error) {
+	now := l.Now()
+	tokens := []Token{}
+	for rec := range l.Store.Tokens() {
+		tokens = append(tokens, newToken(&rec, now))
+	}
+	slices.SortFunc(tokens, func(a, b Token) int { return a.name().Compare(b.name()) })
+	return tokens, nil
+}
+
+// History implements Service.
+func (l *Local) History(ctx context.Context) ([]Entry, error) {
+	entries := []Entry{}
+	for e, err := range l.Store.Ledger(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the ledger: %w", err)
+		}
+		entries = append(entries, newEntry(&e))
+	}
+	return entries, nil
+}
+
+// Verify implements Service.
+func (l *Local) Verify(_ context.Context, text string) (Verdict, error) {
+	d := verify.Ask(l.Store, text, &verify.DefaultGate, l.Now())
+	if d.Reason != verify.Yes {
+		return Verdict{Reason: d.Reason.String(), Message: d.Reason.Message()}, nil
+	}
+	return Verdict{Active: true, Key: &d.Presented, User: d.Record.User, Name: d.Record.Name.Name}, nil
+}

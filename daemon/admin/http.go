@@ -1,0 +1,130 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The socket speaks HTTP with JSON bodies. It is an inner seam, not a public
+// interface: the command line and the daemon are one binary.
+const (
+	tokensPath  = "/tokens"
+	historyPath = "/history"
+	verifyPath  = "/verify"
+
+	// maxTokenText bounds what is read as a token's text.
+	maxTokenText = 4 << 10
+	// clientTimeout bounds a whole exchange; a list of a million tokens takes
+	// seconds.
+	clientTimeout = time.Minute
+)
+
+// Timeouts of the socket's server. Who can open the socket is trusted, so they
+// only keep a forgotten connection from staying for ever.
+const (
+	requestTimeout = 10 * time.Second
+	idleTimeout    = time.Minute
+)
+
+// NewServer serves a Service to Clients.
+func NewServer(s Service) *http.Server {
+	return &http.Server{
+		Handler:           handler(s),
+		ReadTimeout:       requestTimeout,
+		ReadHeaderTimeout: requestTimeout,
+		WriteTimeout:      clientTimeout,
+		IdleTimeout:       idleTimeout,
+	}
+}
+
+func handler(s Service) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+tokensPath, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, func() (any, error) { return s.Tokens(r.Context()) })
+	})
+	mux.HandleFunc("GET "+historyPath, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, func() (any, error) { return s.History(r.Context()) })
+	})
+	mux.HandleFunc("POST "+verifyPath, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, func() (any, error) {
+			text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTokenText))
+			if err != nil {
+				return nil, fmt.Errorf("reading the token: %w", err)
+			}
+			return s.Verify(r.Context(), string(text))
+		})
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, ask func() (any, error)) {
+	result, err := ask()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(result) // the client may be gone: nobody to tell
+}
+
+// Client asks a running daemon.
+type Client struct{ http *http.Client }
+
+// NewClient makes a Client for the socket at that path.
+func NewClient(socket string) *Client {
+	return &Client{&http.Client{
+		Timeout: clientTimeout,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, "unix", socket)
+			},
+		},
+	}}
+}
+
+// Tokens implements Service.
+func (c *Client) Tokens(ctx context.Context) (tokens []Token, err error) {
+	err = c.do(ctx, http.MethodGet, tokensPath, nil, &tokens)
+	return tokens, err
+}
+
+// History implements Service.
+func (c *Client) History(ctx context.Context) (entries []Entry, err error) {
+	err = c.do(ctx, http.MethodGet, historyPath, nil, &entries)
+	return entries, err
+}
+
+// Verify implements Service.
+func (c *Client) Verify(ctx context.Context, text string) (v Verdict, err error) {
+	err = c.do(ctx, http.MethodPost, verifyPath, strings.NewReader(text), &v)
+	return v, err
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://tokendrop"+path, body)
+	if err != nil {
+		return fmt.Errorf("asking the daemon: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the daemon: %w", err)
+	}
+	defer resp.Body.Close() // nothing was written
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxTokenText))
+		return fmt.Errorf("asking the daemon: %w", errors.New(strings.TrimSpace(string(text))))
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	return nil
+}

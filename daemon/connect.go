@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/daemon/config"
+)
+
+var errMemory = errors.New("no daemon is running, and a store in memory is gone with its daemon; start \"tokendrop serve\"")
+
+// Connect gives the running daemon's answers or, where none runs, those of
+// its store, which it opens as its owner. The caller calls the returned
+// function when done.
+func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin.Service, func() error, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", cfg.Admin.Socket)
+	switch {
+	case err == nil:
+		return admin.NewClient(cfg.Admin.Socket), func() error { return nil }, conn.Close()
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
+		return nil, nil, fmt.Errorf("asking the daemon at %s: %w", cfg.Admin.Socket, cause(err))
+	case cfg.Store.Backend == config.Memory:
+		return nil, nil, errMemory
+	}
+	if err := becomeOwner(cfg.Store.Path); err != nil {
+		return nil, nil, fmt.Errorf("no daemon is running at %s; opening its store at %s: %w", cfg.Admin.Socket, cfg.Store.Path, err)
+	}
+	st, err := OpenStore(ctx, cfg.Store, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &admin.Local{Store: st, Now: time.Now}, st.Close, nil
+}
+
+// becomeOwner gives up root for the user that the store belongs to, whose
+// daemon could not open what root leaves in there.
+func becomeOwner(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return cause(err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
+		return nil
+	}
+	if err := syscall.Setgroups([]int{int(owner.Gid)}); err != nil {
+		return fmt.Errorf("becoming its owner: %w", err)
+	}
+	if err := syscall.Setgid(int(owner.Gid)); err != nil {
+		return fmt.Errorf("becoming its owner: %w", err)
+	}
+	if err := syscall.Setuid(int(owner.Uid)); err != nil {
+		return fmt.Errorf("becoming its owner: %w", err)
+	}
+	return nil
+}

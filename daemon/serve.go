@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/verify"
+	"github.com/tokendrop/tokendrop/patches"
+)
+
+// shutdownTimeout bounds how long answers under way are waited for.
+const shutdownTimeout = 5 * time.Second
+
+// server is an HTTP server with the listener it was given.
+type server struct {
+	http     *http.Server
+	listener net.Listener
+}
+
+// servers opens every configured listener, or none.
+func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, error) {
+	var all []server
+	control, err := listenAdmin(ctx, cfg.Admin)
+	if err != nil {
+		return nil, err
+	}
+	service := &admin.Local{Store: d.store, Now: time.Now}
+	all = append(all, server{admin.NewServer(service), control})
+
+	gate := &verify.Handler{Tokens: d.store, Now: time.Now, Ready: d.ready.Load, Health: d.health}
+	for _, address := range cfg.Verify.Listen {
+		l, err := listenVerify(ctx, address)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(all))
+		}
+		d.Log.Info().Stringer("address", l.Addr()).Msg("listening")
+		all = append(all, server{verify.NewServer(gate), l})
+	}
+	return all, nil
+}
+
+func closeAll(servers []server) error {
+	var errs []error
+	for _, s := range servers {
+		errs = append(errs, s.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// run answers until ctx ends, and then lets answers under way finish.
+func (s server) run(ctx context.Context) error {
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		stopped <- s.http.Shutdown(grace)
+	}()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", s.listener.Addr(), err)
+	}
+	if err := <-stopped; err != nil {
+		return s.http.Close() // clients that would not finish are cut off
+	}
+	return nil
+}
+
+// health tells whether the daemon is ready, and what does not work.
+func (d *daemon) health() verify.Health {
+	h := verify.Health{Ready: d.ready.Load(), Degraded: []string{}}
+	for _, dir := range d.dirs {
+		s := dir.Status()
+		if s.State != patches.Working && s.State != patches.Starting {
+			h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: %s", s.Name, s.State))
+		}
+	}
+	return h
+}
