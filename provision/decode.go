@@ -1,0 +1,77 @@
+package provision
+
+import "path"
+
+// maxEntries bounds one manifest, because it is planned and committed whole.
+const maxEntries = 10_000
+
+// maxDepth bounds how deep lists and mappings lie in each other, maxKeyParts
+// the parts of a dotted key in TOML. A valid manifest needs 4 and 2.
+const (
+	maxDepth    = 16
+	maxKeyParts = 8
+)
+
+const tooDeep = "more than 16 levels of lists and mappings; a manifest needs four"
+
+// Decode reads a manifest; the extension of name (.yaml .yml .toml .json)
+// chooses the syntax. It returns all problems of the file at once, in order of
+// place; with any problem the manifest is nil. A file with nothing in it
+// (blank, comments, empty documents) is a Manifest without entries.
+func Decode(name string, data []byte) (*Manifest, []Problem) {
+	src := parse(name, data)
+	v := validator{report: src.report, syntax: src.syntax}
+	m := v.manifest(src.docs)
+	if problems := src.report.sorted(); len(problems) > 0 {
+		return nil, problems
+	}
+	return m, nil
+}
+
+type syntax int
+
+const (
+	unknownSyntax syntax = iota
+	yamlSyntax
+	tomlSyntax
+	jsonSyntax
+)
+
+func syntaxOf(name string) syntax {
+	switch path.Ext(name) {
+	case ".yaml", ".yml":
+		return yamlSyntax
+	case ".toml":
+		return tomlSyntax
+	case ".json":
+		return jsonSyntax
+	}
+	return unknownSyntax
+}
+
+// source is a file as its syntax sees it.
+type source struct {
+	syntax syntax
+	text   string
+	docs   []*node
+	whole  bool // docs are all that the file holds
+	report *report
+}
+
+func parse(name string, data []byte) source {
+	src := source{syntax: syntaxOf(name), text: string(data), report: &report{}}
+	if !checkText(src.text, src.report) {
+		return src
+	}
+	switch src.syntax {
+	case yamlSyntax:
+		src.docs, src.whole = parseYAML(src.text, src.report)
+	case tomlSyntax:
+		src.docs, src.whole = parseTOML(src.text, src.report)
+	case jsonSyntax:
+		src.docs, src.whole = parseJSON(src.text, src.report)
+	default:
+		src.report.at(Pos{}, "the name of a manifest ends in .yaml, .yml, .toml or .json")
+	}
+	return src
+}

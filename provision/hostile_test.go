@@ -1,0 +1,93 @@
+package provision
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// manyLines is n lines, each with its number.
+func manyLines(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+// Invariant 5. Each of these holds a parser for minutes if it, or one of our
+// passes over the text, is quadratic: the test would run into its time limit.
+func TestHostile(t *testing.T) {
+	const many = 100_000
+	token := "token = \"" + realToken + "\"\n"
+	for name, tt := range map[string]struct{ file, data, want string }{
+		"dotted TOML keys":      {"x.toml", strings.Repeat("a.", 20_000) + "a = 1", "more than 8 parts"},
+		"dotted TOML headers":   {"x.toml", "[" + strings.Repeat("a.", 20_000) + "a]", "more than 8 parts"},
+		"many TOML tables":      {"x.toml", manyLines(many, "[a%d.b.c.d.e.f.g]\n"), "more than 100 keys"},
+		"many TOML keys":        {"x.toml", manyLines(many, "a.b.c.d.e%d = 1\n"), "more than 100 keys"},
+		"many TOML headers":     {"x.toml", strings.Repeat("[[a.b.c.d.e.f.g.h]]\n", many), "unknown key"},
+		"many TOML texts":       {"x.toml", "a = [" + strings.Repeat("'',", many) + "]", "unknown key"},
+		"open TOML brackets":    {"x.toml", "a = " + strings.Repeat("[", many), tooDeep},
+		"open TOML tables":      {"x.toml", "a = " + strings.Repeat("{a = ", many), tooDeep},
+		"unquoted TOML":         {"x.toml", "a = [" + strings.Repeat("x,", many) + "]", "needs quotes"},
+		"dates in TOML":         {"x.toml", "a = [" + strings.Repeat("2027-12-31 ,", many) + "]", "unknown key"},
+		"open JSON brackets":    {"x.json", strings.Repeat("[", many), tooDeep},
+		"open JSON objects":     {"x.json", strings.Repeat(`{"":`, many), tooDeep},
+		"one line of JSON":      {"x.json", `{"tokens":[` + strings.Repeat("{},", many) + `{}]}`, "more than 10000 entries"},
+		"JSON keys":             {"x.json", "{" + manyLines(many, `"k%d":0,`) + `"a":1}`, "unknown key"},
+		"deep YAML flow":        {"x.yaml", strings.Repeat("[", many), tooDeep},
+		"deep closed YAML flow": {"x.yaml", strings.Repeat("[", 9000) + strings.Repeat("]", 9000), tooDeep},
+		"deep YAML mappings":    {"x.yaml", strings.Repeat("{a: ", 9000) + strings.Repeat("}", 9000), tooDeep},
+		"deep YAML blocks":      {"x.yaml", strings.Repeat("- ", 9000) + "x", tooDeep},
+		"one line of YAML":      {"x.yaml", "tokens: [" + strings.Repeat("{},", many) + "]", "more than 10000 entries"},
+		"empty YAML items":      {"x.yaml", "tokens:\n" + strings.Repeat("-\n", many), "more than 10000 entries"},
+		"YAML documents":        {"x.yaml", strings.Repeat("---\ntokens: [1]\n", 50_000), "an entry is a mapping"},
+		"YAML comments":         {"x.yaml", strings.Repeat("# a\n", many) + "a: b", "unknown key"},
+		"YAML keys":             {"x.yaml", manyLines(50_000, "k%d: 0\n"), "unknown key"},
+		"YAML aliases":          {"x.yaml", "a: &a [x]\nb: [" + strings.Repeat("*a,", 50_000) + "]", "aliases"},
+		"long YAML key":         {"x.yaml", strings.Repeat("k", 1000) + ": 1", "unknown key"},
+		"one action":            {"x.yaml", "action: " + strings.Repeat("create", many), `"action" is one of`},
+		"many YAML secrets":     {"x.yaml", strings.Repeat("- token: "+realToken+"\n", 20_000), "a manifest is a mapping"},
+		"many TOML secrets":     {"x.toml", strings.Repeat("[[a]]\n"+token, 20_000), "unknown key"},
+		"equal signs":           {"x.toml", "#" + strings.Repeat("=", many), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, problems := Decode(tt.file, []byte(tt.data))
+			if got := lines(tt.file, problems); !strings.Contains(got, tt.want) {
+				t.Errorf("got %.300s, want %q in it", got, tt.want)
+			}
+			Redact(tt.file, []byte(tt.data))
+		})
+	}
+}
+
+// Each of the limits at its edge.
+func TestLimits(t *testing.T) {
+	nested := func(depth int) string {
+		return "a: " + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1)
+	}
+	entries := func(n int) string { return string(manifestOf(n)) }
+	for name, tt := range map[string]struct {
+		file, good, bad, want string
+	}{
+		"YAML depth": {"x.yaml", nested(maxDepth), nested(maxDepth + 1), tooDeep},
+		"JSON depth": {"x.json", strings.Repeat("[", 16) + strings.Repeat("]", 16), strings.Repeat("[", 17) + strings.Repeat("]", 17), tooDeep},
+		"TOML depth": {"x.toml", "a = " + strings.Repeat("[", 15) + strings.Repeat("]", 15), "a = " + strings.Repeat("[", 16) + strings.Repeat("]", 16), tooDeep},
+		"key parts":  {"x.toml", "a.b.c.d.e.f.g.h = 1", "a.b.c.d.e.f.g.h.i = 1", "more than 8 parts"},
+		"entries":    {"x.yaml", entries(maxEntries), entries(maxEntries + 1), "more than 10000 entries"},
+		"documents":  {"x.yaml", entries(5000) + "---\n" + entries(5000), entries(5000) + "---\n" + entries(5001), "more than 10000 entries"},
+		"user":       {"x.yaml", "user: " + strings.Repeat("u", maxUser), "action: delete\ntokens: [{name: a, user: " + strings.Repeat("u", maxUser+1) + "}]", "longer than 256"},
+		"problems":   {"x.yaml", "tokens: [" + strings.Repeat("1,", 100) + "]", "tokens: [" + strings.Repeat("1,", 101) + "]", "x.yaml: and 1 more\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, problems := Decode(tt.file, []byte(tt.good))
+			if got := lines(tt.file, problems); strings.Contains(got, tt.want) {
+				t.Errorf("at the limit: %.300s", got)
+			}
+			_, problems = Decode(tt.file, []byte(tt.bad))
+			if got := lines(tt.file, problems); !strings.Contains(got, tt.want) {
+				t.Errorf("over the limit: got %.300s, want %q", got, tt.want)
+			}
+		})
+	}
+}

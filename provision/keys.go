@@ -1,0 +1,208 @@
+package provision
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// scope is a kind of mapping in a manifest, with the keys it may have.
+type scope struct {
+	keys []string
+	// hint says what to do with a key that is known elsewhere, or what the
+	// keys here are.
+	hint func(key string) string
+}
+
+var (
+	topKeys       = []string{"version", "action", "on_success", "tokens"}
+	attributeKeys = []string{"description", "expires_at", "expires_in", "not_before", "issued_at", "active"}
+	entryKeys     = slices.Concat([]string{"action", "user", "name", "key", "token", "digest", "generate", "set"}, attributeKeys)
+	setKeys       = slices.Concat([]string{"user", "name"}, attributeKeys)
+)
+
+var (
+	topScope   = &scope{topKeys, topHint}
+	entryScope = &scope{entryKeys, entryHint}
+	setScope   = &scope{setKeys, setHint}
+)
+
+func topHint(key string) string {
+	if slices.Contains(entryKeys, key) {
+		return `it belongs in an entry under "tokens"`
+	}
+	return "at the top there are " + strings.Join(topKeys, ", ")
+}
+
+func entryHint(key string) string {
+	if slices.Contains(topKeys, key) {
+		return "it belongs at the top of the file"
+	}
+	return "an entry has " + strings.Join(entryKeys, ", ")
+}
+
+func setHint(key string) string {
+	switch key {
+	case "token", "digest", "generate":
+		return `"update" keeps the secret, and "regenerate" or "ensure" replaces it`
+	case "key":
+		return `a token's key changes only with its secret; "key" in the entry selects the token`
+	case "action":
+		return `it belongs in the entry, beside "set"`
+	}
+	return `under "set" there are ` + strings.Join(setKeys, ", ")
+}
+
+// fields are the known keys of one mapping, with their values.
+type fields struct {
+	scope *scope
+	pos   Pos
+	known [14]*field // by index in scope.keys
+	// meant are keys that are there in a wrong spelling: what is misspelled is
+	// not reported as missing too.
+	meant [14]bool
+}
+
+// fields sorts a mapping by its known keys and reports the others.
+func (v *validator) fields(n *node, s *scope) *fields {
+	fs := &fields{scope: s, pos: n.pos}
+	for i := range n.fields {
+		f := &n.fields[i]
+		if f.key.bad {
+			fs.mayHaveAll()
+			continue
+		}
+		if !f.key.scalar() {
+			v.report.at(f.key.pos, "a key is one plain word")
+			continue
+		}
+		at := slices.Index(s.keys, f.key.text)
+		switch {
+		case at < 0:
+			v.unknownKey(fs, f.key)
+		case fs.known[at] != nil:
+			v.report.at(f.key.pos, duplicate(f.key))
+		default:
+			fs.known[at] = f
+		}
+	}
+	return fs
+}
+
+// mayHaveAll is for a merge key, which stands for fields that are not read.
+func (fs *fields) mayHaveAll() {
+	for i := range fs.meant {
+		fs.meant[i] = true
+	}
+}
+
+func (fs *fields) index(key string) int { return slices.Index(fs.scope.keys, key) }
+
+// stated is the field of that key, nil if there is none.
+func (fs *fields) stated(key string) *field {
+	if at := fs.index(key); at >= 0 {
+		return fs.known[at]
+	}
+	return nil
+}
+
+// value is the value of that key, nil if there is none.
+func (fs *fields) value(key string) *node {
+	if f := fs.stated(key); f != nil {
+		return f.value
+	}
+	return nil
+}
+
+// missing tells whether the key is not there, not even misspelled.
+func (fs *fields) missing(key string) bool {
+	at := fs.index(key)
+	return at < 0 || fs.known[at] == nil && !fs.meant[at]
+}
+
+func (v *validator) unknownKey(fs *fields, key *node) {
+	likely := ""
+	elsewhere := slices.Contains(topKeys, key.text) || slices.Contains(entryKeys, key.text)
+	if !elsewhere && len(v.report.problems) <= maxProblems { // what is not told needs no advice
+		likely = nearest(key.text, fs.scope.keys)
+	}
+	if likely != "" {
+		fs.meant[fs.index(likely)] = true
+		if strings.EqualFold(key.text, likely) {
+			v.report.at(key.pos, fmt.Sprintf("keys are written in lower case: %q", likely))
+			return
+		}
+		v.report.at(key.pos, fmt.Sprintf("unknown key%s; did you mean %q?", shown(key.text), likely))
+		return
+	}
+	v.report.at(key.pos, fmt.Sprintf("unknown key%s; %s", shown(key.text), fs.scope.hint(key.text)))
+}
+
+func duplicate(key *node) string {
+	return fmt.Sprintf("the key%s is here twice; state it once", shown(key.text))
+}
+
+// longestShown is how long a word with digits in it may be to be shown:
+// anything longer could be a secret.
+const longestShown = 15
+
+// shown is a space and the key in quotes if it looks like the name of a field,
+// else nothing.
+func shown(key string) string {
+	digits := false
+	for _, c := range []byte(key) {
+		digits = digits || c >= '0' && c <= '9'
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return ""
+		}
+	}
+	if key == "" || len(key) > 32 || digits && len(key) > longestShown {
+		return ""
+	}
+	return fmt.Sprintf(" %q", key)
+}
+
+// nearest is the word that was likely meant, or nothing.
+func nearest(word string, words []string) string {
+	if len(word) > 32 {
+		return ""
+	}
+	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(word))
+	best, least := "", 3
+	for _, w := range words {
+		d := distance(plain, strings.ReplaceAll(w, "_", ""))
+		if d < least && 2*d < len(w) {
+			best, least = w, d
+		}
+	}
+	return best
+}
+
+// distance is how many characters must be put in, taken out, changed, or
+// swapped with the next one to make b of a.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+		for j := range rows[i] {
+			switch {
+			case i == 0:
+				rows[i][j] = j
+			case j > 0:
+				rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+differ(a[i-1] != b[j-1]))
+				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+					rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+				}
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+func differ(different bool) int {
+	if different {
+		return 1
+	}
+	return 0
+}

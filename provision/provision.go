@@ -1,0 +1,22 @@
+// Package provision turns manifests into changes of the store: bytes become a
+// Manifest, a Manifest and the present records become a plan, and a plan
+// becomes a batch. It knows nothing of directories or HTTP.
+//
+// Invariants of decoding:
+//
+//  1. Refused, not guessed. Decode returns a Manifest without any Problem, or
+//     Problems without a Manifest. A Manifest that was returned is valid by
+//     itself: what is left to go wrong depends on the records.
+//  2. All problems of a file are told at once, in the order of their places,
+//     none of them twice.
+//  3. A problem never shows a value of the file, which may be a secret. Names
+//     of unknown keys are shown only when they look like names.
+//  4. The three syntaxes mean the same: they become one tree of nodes, and one
+//     validator reads that.
+//  5. Time and memory are linear in the size of the file, whatever is in it.
+//     Depth is limited, in JSON and TOML before a library sees the text.
+//  6. A Manifest holds no secret. What Redact returns has none of the literal
+//     secrets of the file: it is read again to prove that, and where the proof
+//     fails nothing of the text is left.
+//  7. Nothing depends on the time zone, the locale or the clock of the host.
+package provision

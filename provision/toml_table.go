@@ -1,0 +1,88 @@
+package provision
+
+// maxTableKeys bounds the keys of one table, so that looking one up may walk
+// all of them. No table of a manifest has half as many.
+const maxTableKeys = 100
+
+// tomlError ends a scan.
+type tomlError struct {
+	off  int
+	text string
+}
+
+func (e *tomlError) Error() string { return e.text }
+
+// tomlTable is a table with its depth.
+type tomlTable struct {
+	node  *node
+	depth int
+}
+
+// header makes the table that [a.b] or [[a.b]] opens.
+func (s *tomlScanner) header(root tomlTable, keys []*node, array bool) (tomlTable, error) {
+	parent, err := s.descend(root, keys[:len(keys)-1])
+	if err != nil {
+		return root, err
+	}
+	key := keys[len(keys)-1]
+	old := find(parent.node, key.text)
+	switch {
+	case old == nil && array:
+		old = &node{kind: listKind, pos: key.pos, from: key.from, to: key.to, array: true}
+		err = s.add(parent, key, old)
+	case old == nil:
+		old = &node{kind: mapKind, pos: key.pos, from: key.from, to: key.to, header: true}
+		return tomlTable{old, parent.depth + 1}, s.add(parent, key, old)
+	case array && !old.array, !array && (old.header || old.kind != mapKind):
+		s.report.at(key.pos, duplicate(key))
+		return tomlTable{&node{kind: mapKind}, parent.depth + 1}, nil
+	case !array:
+		old.header = true
+		return tomlTable{old, parent.depth + 1}, nil
+	}
+	item := &node{kind: mapKind, pos: s.statement, header: true}
+	old.items = append(old.items, item)
+	return tomlTable{item, parent.depth + 2}, err
+}
+
+// descend walks, and makes where there is none, the tables that keys name. Of
+// an array of tables it is the last that is meant.
+func (s *tomlScanner) descend(t tomlTable, keys []*node) (tomlTable, error) {
+	for _, key := range keys {
+		next := find(t.node, key.text)
+		if next == nil {
+			next = &node{kind: mapKind, pos: key.pos, from: key.from, to: key.to}
+			if err := s.add(t, key, next); err != nil {
+				return t, err
+			}
+		}
+		t.depth++
+		if next.array {
+			next = next.items[len(next.items)-1]
+			t.depth++
+		}
+		if next.kind != mapKind {
+			s.report.at(key.pos, duplicate(key))
+			next = &node{kind: mapKind}
+		}
+		t.node = next
+	}
+	return t, nil
+}
+
+func (s *tomlScanner) add(t tomlTable, key, value *node) error {
+	if len(t.node.fields) == maxTableKeys {
+		return &tomlError{key.from, "more than 100 keys in one table; a manifest has no use for that many"}
+	}
+	t.node.fields = append(t.node.fields, field{key, value})
+	return nil
+}
+
+func find(n *node, key string) *node {
+	for _, f := range n.fields {
+		if f.key.text == key {
+			return f.value
+		}
+	}
+	return nil
+}
