@@ -230,10 +230,10 @@ func (m *machine) outcome(name string) string {
 }
 
 func (m *machine) glance(name string) string {
-	claimed := len(m.claims()) > 0
 	if m.exists(name) {
 		return ""
 	}
+	claimed := len(m.claims()) > 0 // before the names: an outcome shows before its claim goes
 	for _, suffix := range outcomes {
 		if m.exists(name + "." + suffix) {
 			return suffix
@@ -250,11 +250,11 @@ func (m *machine) exists(name string) bool {
 	return err == nil
 }
 
-// claims lists what lies in .tokendrop.
+// claims lists what lies in .tokendrop beside the lock.
 func (m *machine) claims() []string {
 	var found []string
 	_ = filepath.WalkDir(filepath.Join(m.drop, ".tokendrop"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && d.Name() != "lock" {
+		if err == nil && d.Type().IsRegular() && d.Name() != ".lock" {
 			found = append(found, path)
 		}
 		return nil // what vanishes meanwhile is no claim
@@ -328,4 +328,17 @@ func (m *machine) list() []admin.Token {
 func (m *machine) history() []admin.Entry {
 	m.t.Helper()
 	return ask[[]admin.Entry](m, "history")
+}
+
+// requireTool skips a test where a program is missing, except in CI, where
+// nothing may be missing.
+func requireTool(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed", name)
+	}
+	t.Skipf("%s is not installed", name)
 }
