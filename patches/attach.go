@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -17,11 +16,8 @@ func (d *Dir) attach(now time.Time) bool {
 	}
 	d.detach()
 	d.watch = newWatch(d.log)
+	d.watch.addParent(d.cfg.Path) // before it is opened, so that nothing happens in between
 	err := d.open()
-	if errors.Is(err, fs.ErrNotExist) {
-		d.watch.add(filepath.Dir(d.cfg.Path))
-		err = d.open() // it may have appeared before it was watched for
-	}
 	d.setState(stateOf(err), err)
 	if err != nil {
 		return false

@@ -15,8 +15,8 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 		d.began = now
 	}
 	defer func() {
-		next = d.wake(now)
 		d.signal(now)
+		next = d.wake(now)
 		d.publish()
 	}()
 	if !d.attach(now) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
@@ -13,6 +14,7 @@ import (
 // watch is where hints come from. A nil watch gives none.
 type watch struct {
 	notify *fsnotify.Watcher
+	dirs   map[string]bool // what add was called with
 	log    zerolog.Logger
 	broken bool // some directory could not be watched by the last scan
 	said   bool
@@ -22,7 +24,7 @@ type watch struct {
 const hintBuffer = 4096
 
 func newWatch(log zerolog.Logger) *watch {
-	w := &watch{log: log}
+	w := &watch{dirs: map[string]bool{}, log: log}
 	notify, err := fsnotify.NewBufferedWatcher(hintBuffer)
 	if err != nil {
 		w.fail(err)
@@ -37,8 +39,31 @@ func (w *watch) add(abs string) {
 	if w.notify == nil {
 		return
 	}
+	w.dirs[abs] = true
 	if err := w.notify.Add(abs); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		w.fail(err)
+	}
+}
+
+// addParent watches where the drop directory itself comes and goes: while it
+// is open the kernel does not tell of its own end. Failing costs a rescan.
+func (w *watch) addParent(abs string) {
+	if w.notify != nil {
+		_ = w.notify.Add(filepath.Dir(abs))
+	}
+}
+
+// moved ends the watches of a directory and all below it, which would go on
+// telling of it under its old name. The scan that finds the new one adds it.
+func (w *watch) moved(abs string) {
+	if !w.dirs[abs] {
+		return
+	}
+	for dir := range w.dirs {
+		if dir == abs || strings.HasPrefix(dir, abs+"/") {
+			_ = w.notify.Remove(dir)
+			delete(w.dirs, dir)
+		}
 	}
 }
 
@@ -74,6 +99,9 @@ func (w *watch) close() {
 
 // hint notes what an event may be about.
 func (d *Dir) hint(ev fsnotify.Event) {
+	if ev.Has(fsnotify.Rename) {
+		d.watch.moved(ev.Name)
+	}
 	rel, inside := strings.CutPrefix(ev.Name, d.cfg.Path+"/")
 	switch {
 	case ev.Name == d.cfg.Path:
@@ -114,7 +142,7 @@ func (d *Dir) isFolder(rel string) bool {
 	}
 	in, err := d.tree.folder(path.Clean(dir))
 	if err != nil {
-		return true // its parent has moved: find out
+		return false
 	}
 	st, err := in.stat(name)
 	return err == nil && st.folder()

@@ -1,0 +1,219 @@
+package patches
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// waiting are patches of every kind, with the files that each ends in.
+var waiting = []struct {
+	rel, text string
+	files     []string
+}{
+	{"a.yaml", "a", []string{installedSuffix}},
+	{"b.yaml", "secret", []string{installedSuffix}},
+	{"c.yaml", "fail", []string{failedSuffix, reasonSuffix}},
+	{"d.yaml", "skip", []string{skippedSuffix}},
+	{"e.yaml", "remove", nil},
+	{"sub/f.yaml", "f", []string{installedSuffix}},
+	{"was-failed.yaml", "g", []string{installedSuffix}},
+}
+
+func dropWaiting(t *testing.T) *dropDir {
+	td := newDropDir(t)
+	td.Drop("was-failed.yaml.failed", "old")
+	td.Drop("was-failed.yaml.failed.reason", "old")
+	for _, w := range waiting {
+		td.Drop(w.rel, w.text)
+		if os.Geteuid() == 0 && w.rel == "c.yaml" { // another's, so that it is copied
+			must(t, os.Chown(filepath.Join(td.path, w.rel), 1234, 1234))
+		}
+	}
+	return td
+}
+
+// Invariants 3 to 5: wherever a pass ends, the next one finishes it, and each
+// patch is decided on once.
+func TestStoppedAtEveryStep(t *testing.T) {
+	seen := map[string]bool{}
+	for n := 0; ; n++ {
+		td := dropWaiting(t)
+		stoppedAt := ""
+		left := n
+		td.dir.step = func(step string) error {
+			if left--; left >= 0 {
+				return nil
+			}
+			stoppedAt = step
+			return errStopped
+		}
+		_, err := td.TryPass()
+		if stoppedAt == "" {
+			must(t, err)
+			break
+		}
+		t.Run(fmt.Sprintf("%d %s", n, stoppedAt), func(t *testing.T) {
+			td.T = t
+			seen[stoppedAt] = true
+			if !errors.Is(err, errStopped) {
+				t.Fatalf("the pass ended with %v", err)
+			}
+			td.honest()
+			td.Restart()
+			td.finished()
+		})
+	}
+	for _, step := range []string{
+		"settled", "claimed", "synced", "handled", "reason written", "reason removed",
+		"outcome written", "outcome renamed", "claim removed",
+	} {
+		if !seen[step] {
+			t.Errorf("no stop at %q", step)
+		}
+	}
+}
+
+// honest checks that no outcome shows that the ledger does not know, and that
+// no failure is without its reason.
+func (td *dropDir) honest() {
+	td.Helper()
+	for _, w := range waiting {
+		decided := slices.Contains(td.ledger.order, w.rel)
+		for _, suffix := range []string{installedSuffix, skippedSuffix, failedSuffix} {
+			if td.Text(w.rel+suffix) != "-" && td.Text(w.rel+suffix) != "old" && !decided {
+				td.Errorf("%s%s shows without a decision", w.rel, suffix)
+			}
+		}
+		if td.Text(w.rel+failedSuffix) != "-" && td.Text(w.rel+reasonSuffix) == "-" {
+			td.Errorf("%s failed without a reason", w.rel)
+		}
+		if td.Text(w.rel+installedSuffix) != "-" && td.Text(w.rel+reasonSuffix) != "-" {
+			td.Errorf("%s is installed and has a reason why not", w.rel)
+		}
+	}
+}
+
+// finished checks that a pass brings everything to its end.
+func (td *dropDir) finished() {
+	td.Helper()
+	td.Pass()
+	td.NoClaims()
+	for _, w := range waiting {
+		td.Outcome(w.rel, w.files...)
+	}
+	if td.Text("b.yaml.installed") != "REDACTED" {
+		td.Errorf("b.yaml is not redacted")
+	}
+	if len(td.ledger.order) != len(waiting) {
+		td.Errorf("the ledger has %q, want one entry a patch", td.ledger.order)
+	}
+	if !slices.IsSorted(td.ledger.order) {
+		td.Errorf("decided in the order %q", td.ledger.order)
+	}
+}
+
+func TestHandlerFails(t *testing.T) {
+	for name, fail := range map[string]func(*ledger){
+		"and has not stored": func(l *ledger) { l.failBefore = true },
+		"yet has stored":     func(l *ledger) { l.failAfter = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			td := dropWaiting(t)
+			fail(td.ledger)
+			if _, err := td.TryPass(); !errors.Is(err, errBroken) {
+				t.Fatalf("the pass ended with %v, want the handler's error", err)
+			}
+			if n := len(td.Claims()); n != len(waiting) {
+				t.Errorf("%d claims, want all %d", n, len(waiting))
+			}
+			td.honest()
+			td.Restart()
+			td.finished()
+			for _, p := range td.ledger.handed[len(td.ledger.handed)-len(waiting):] {
+				if !p.Recovered {
+					t.Errorf("%s is not marked as recovered", p.Path)
+				}
+			}
+		})
+	}
+}
+
+func TestWrongNumberOfVerdicts(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("x.yaml", "a")
+	td.dir.handler = shortHandler{}
+	if _, err := td.TryPass(); err == nil || !strings.Contains(err.Error(), "0 verdicts for 1 patches") {
+		t.Errorf("the pass ended with %v", err)
+	}
+	if len(td.Claims()) != 1 {
+		t.Error("the claim is gone")
+	}
+}
+
+// Claims go before what has been dropped since, in the order of their IDs,
+// and what was being written beside them goes.
+func TestRecoveryOrder(t *testing.T) {
+	td := newDropDir(t)
+	td.ledger.failBefore = true
+	for _, rel := range []string{"m.yaml", "sub/n.yaml", "z.yaml"} {
+		td.Drop(rel, "old "+rel)
+	}
+	_, _ = td.TryPass()
+	td.Drop("a.yaml", "new")
+	td.Drop("m.yaml", "newer")
+	must(t, os.WriteFile(filepath.Join(td.path, claimDir, tempPrefix+"x"), []byte("half"), 0o600))
+	td.Restart()
+	td.Pass()
+	td.Applied("old m.yaml", "old sub/n.yaml", "old z.yaml", "new", "newer")
+	td.NoClaims()
+	if got := td.Text("m.yaml.installed"); got != "newer" {
+		t.Errorf("m.yaml.installed holds %q", got)
+	}
+}
+
+// The claims' names are on disk before the handler sees one. Invariant 2.
+func TestSyncedBeforeHandled(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("x.yaml", "a")
+	td.Drop("sub/y.yaml", "b")
+	synced := map[uint64]bool{}
+	td.dir.sync = func(f *folder) error {
+		synced[f.info.ino] = len(td.Claims()) == 2
+		return nil
+	}
+	td.ledger.before = func([]Patch) {
+		for _, rel := range []string{".", "sub", claimDir, claimDir + "/sub"} {
+			st, err := statPath(filepath.Join(td.path, rel))
+			must(t, err)
+			if !synced[st.ino] {
+				t.Errorf("%s was not synced after the claims were made", rel)
+			}
+		}
+	}
+	td.Pass()
+	td.Applied("b", "a")
+}
+
+func TestSyncFails(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("x.yaml", "a")
+	td.dir.sync = func(*folder) error { return errBroken }
+	td.Pass()
+	if len(td.ledger.handed) != 0 || len(td.Claims()) != 1 {
+		t.Error("a claim that may not be durable was handed over")
+	}
+	td.dir.sync = (*folder).sync
+	td.After(time.Minute).Pass()
+	td.Applied("a")
+}
+
+type shortHandler struct{}
+
+func (shortHandler) Handle(context.Context, []Patch) ([]Verdict, error) { return nil, nil }
