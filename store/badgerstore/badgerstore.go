@@ -93,13 +93,21 @@ var _ store.Store = (*Store)(nil)
 // Open opens the store in the directory, or starts one there. It holds all
 // tokens in memory when it returns.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	return open(ctx, o, hooks{free: freeSpace, badger: badgerOptions(o)})
+	return open(ctx, o, defaultHooks(o))
 }
 
 // hooks are what tests replace.
 type hooks struct {
-	free   func(dir string) (uint64, error)
 	badger badger.Options
+	free   func(dir string) (uint64, error)
+	sync   func(path string) error
+	// fault is called before and after each write to Badger, and its error
+	// taken for one of Badger's.
+	fault func() error
+}
+
+func defaultHooks(o Options) hooks {
+	return hooks{badgerOptions(o), freeSpace, syncFile, func() error { return nil }}
 }
 
 func open(ctx context.Context, o Options, h hooks) (*Store, error) {
@@ -141,21 +149,24 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.views.Wait()
-	if err := s.closeBadger(before != nil); err != nil {
+	var late <-chan time.Time
+	if before != nil {
+		late = time.After(closeWait)
+	}
+	err := until(late, func() error {
+		return errors.Join(s.disk.db.Close(), s.lock.release())
+	})
+	if err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}
 	return nil
 }
 
-// closeBadger keeps the lock if Badger does not come to an end, because it
-// may still write.
-func (s *Store) closeBadger(broken bool) error {
+// until calls do, and leaves it to itself when it is late. A Badger that has
+// not come to its end keeps the lock, because it may still write.
+func until(late <-chan time.Time, do func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- errors.Join(s.disk.db.Close(), s.lock.release()) }()
-	var late <-chan time.Time
-	if broken {
-		late = time.After(closeWait)
-	}
+	go func() { done <- do() }()
 	select {
 	case err := <-done:
 		return err

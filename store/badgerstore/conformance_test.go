@@ -1,18 +1,23 @@
-package badgerstore_test
+package badgerstore
 
 import (
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/tokendrop/tokendrop/store"
-	"github.com/tokendrop/tokendrop/store/badgerstore"
 	"github.com/tokendrop/tokendrop/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
-		o := badgerstore.Options{Path: t.TempDir() + "/store", Log: zerolog.Nop()}
-		return func() (store.Store, error) { return badgerstore.Open(t.Context(), o) }
+		o := testOptions(t.TempDir() + "/store")
+		return func() (store.Store, error) { return Open(t.Context(), o) }
+	})
+}
+
+// With small memtables more batches are staged, and tables are compacted.
+func TestConformanceSmall(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		o := testOptions(t.TempDir() + "/store")
+		return func() (store.Store, error) { return open(t.Context(), o, smallHooks(o)) }
 	})
 }

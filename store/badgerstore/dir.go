@@ -130,17 +130,17 @@ func newestLog(dir string) (int, error) {
 
 // syncLogs makes durable what a killed process has written and not synced,
 // because Badger will show it as committed.
-func syncLogs(dir string) error {
-	numbers, err := logs(dir)
+func (d *disk) syncLogs() error {
+	numbers, err := logs(d.path)
 	if err != nil {
 		return err
 	}
 	for _, number := range numbers {
-		if err := syncFile(filepath.Join(dir, logName(number))); err != nil {
+		if err := d.sync(filepath.Join(d.path, logName(number))); err != nil {
 			return err
 		}
 	}
-	return syncFile(dir)
+	return d.sync(d.path)
 }
 
 func syncFile(path string) error {

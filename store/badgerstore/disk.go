@@ -14,18 +14,18 @@ import (
 
 // disk is the database and the directory that it lies in.
 type disk struct {
+	hooks
 	db     *badger.DB
 	path   string
-	free   func(dir string) (uint64, error)
 	newest int // the number of the newest log whose name is known to be durable
 }
 
 func openDisk(path string, h hooks) (*disk, error) {
-	d := &disk{path: path, free: h.free}
+	d := &disk{hooks: h, path: path}
 	if err := d.checkSpace(openReserve); err != nil {
 		return nil, err
 	}
-	if err := syncLogs(path); err != nil {
+	if err := d.syncLogs(); err != nil {
 		return nil, fmt.Errorf("syncing what an earlier process has left: %w", err)
 	}
 	db, err := badger.Open(h.badger)
@@ -34,7 +34,7 @@ func openDisk(path string, h hooks) (*disk, error) {
 	}
 	d.db = db
 	if d.newest, err = newestLog(path); err == nil {
-		err = syncFile(path)
+		err = d.sync(path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -84,10 +84,22 @@ func (d *disk) transact(rows []row) error {
 			return err
 		}
 	}
-	if err := txn.Commit(); err != nil {
-		return unknown(err)
+	return unknown(d.flush(txn.Commit))
+}
+
+// flush calls commit, which hands rows to Badger and waits until they are
+// durable.
+func (d *disk) flush(commit func() error) error {
+	if err := d.fault(); err != nil {
+		return err
 	}
-	return unknown(d.syncNames())
+	if err := commit(); err != nil {
+		return err
+	}
+	if err := d.syncNames(); err != nil {
+		return err
+	}
+	return d.fault()
 }
 
 // writer is what a transaction and a write batch of Badger have in common.
@@ -127,5 +139,5 @@ func (d *disk) syncNames() error {
 		return nil
 	}
 	d.newest = newest
-	return syncFile(d.path)
+	return d.sync(d.path)
 }

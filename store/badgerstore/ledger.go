@@ -64,9 +64,16 @@ func (s *Store) view(do func(*badger.Txn) error) error {
 }
 
 func eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) error {
+	m, err := readMeta(txn)
+	if err != nil {
+		return err
+	}
 	order, err := entryOrder(ctx, txn)
 	if err != nil {
 		return err
+	}
+	if uint64(len(order)) != m.last {
+		return fmt.Errorf("%w: the ledger has %d entries instead of %d", ErrDamaged, len(order), m.last)
 	}
 	for i, o := range order {
 		if err := ctx.Err(); err != nil {

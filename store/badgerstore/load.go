@@ -38,9 +38,13 @@ func (s *Store) load(ctx context.Context) error {
 
 // meta reads the meta row, which an empty store has not.
 func (d *disk) meta() (meta, error) {
-	m := meta{format: store.Format}
 	txn := d.db.NewTransaction(false)
 	defer txn.Discard()
+	return readMeta(txn)
+}
+
+func readMeta(txn *badger.Txn) (meta, error) {
+	m := meta{format: store.Format}
 	item, err := txn.Get([]byte{metaKind})
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return m, nil
@@ -64,27 +68,34 @@ func (s *Store) loadTokens(ctx context.Context) error {
 		defer close(read)
 		failed <- s.disk.readTokens(ctx, read)
 	}()
+	records := make([]store.Record, 0, loadSize) // the index copies them
 	for rows := range read {
-		if err := s.decodeTokens(rows); err != nil {
-			return err
+		var err error
+		if records, err = decodeTokens(records[:0], rows); err != nil {
+			cancel()
+			return errors.Join(err, <-failed)
 		}
+		s.Apply(&store.Batch{Put: records})
 	}
 	return <-failed
 }
 
 func (d *disk) readTokens(ctx context.Context, to chan<- []row) error {
 	var rows []row
+	var bytes []byte // of all rows, so that there are few things to collect
 	flush := func() error {
 		select {
 		case to <- rows:
-			rows = make([]row, 0, loadSize)
+			rows, bytes = make([]row, 0, loadSize), make([]byte, 0, len(bytes))
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	err := d.each(tokenKind, func(r row) error {
-		rows = append(rows, r.copy())
+		start, middle := len(bytes), len(bytes)+len(r.key)
+		bytes = append(append(bytes, r.key...), r.value...)
+		rows = append(rows, row{bytes[start:middle], bytes[middle:]})
 		if len(rows) < loadSize {
 			return nil
 		}
@@ -96,17 +107,17 @@ func (d *disk) readTokens(ctx context.Context, to chan<- []row) error {
 	return flush()
 }
 
-func (s *Store) decodeTokens(rows []row) error {
-	records := make([]store.Record, len(rows))
-	for i, r := range rows {
+func decodeTokens(records []store.Record, rows []row) ([]store.Record, error) {
+	for _, r := range rows {
 		name, err := decodeTokenKey(r.key)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if records[i], err = store.DecodeRecord(name, r.value); err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		record, err := store.DecodeRecord(name, r.value)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
+		records = append(records, record)
 	}
-	s.Apply(&store.Batch{Put: records})
-	return nil
+	return records, nil
 }

@@ -80,10 +80,7 @@ func (d *disk) writeAll(source func(put func(row) error) error) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return d.syncNames()
+	return d.flush(w.Flush)
 }
 
 // each calls do with every row of a kind, which is good until do returns.
