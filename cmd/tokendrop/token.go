@@ -22,21 +22,40 @@ func (c *cli) token() *cobra.Command {
 }
 
 func tokenNew() *cobra.Command {
-	return &cobra.Command{
-		Use:     "new",
-		Short:   "Make a token that no store knows yet",
-		Long:    `Make a token and print it with its key. It is good once a manifest states it.`,
-		Example: `  tokendrop token new`,
-		Args:    cobra.NoArgs,
+	var manifest bool
+	cmd := &cobra.Command{
+		Use:   "new",
+		Short: "Make a token that no store knows yet",
+		Long: `Make a token and print it with its key. It is good once a manifest states it:
+--manifest prints one that does so by key and digest, and can be shown to
+everybody.`,
+		Example: `  tokendrop token new
+  tokendrop token new --manifest`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := token.Generate(rand.Reader)
 			if err != nil {
 				return fmt.Errorf("making a token: %w", err)
 			}
-			return printToken(cmd.OutOrStdout(), t)
+			if err := printToken(cmd.OutOrStdout(), t); err != nil || !manifest {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), newManifest, t.Key, t.Digest())
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&manifest, "manifest", false, "print a manifest for the token too, without its secret")
+	return cmd
 }
+
+const newManifest = `
+tokens:
+  - action: create
+    user: CHANGE-ME
+    name: CHANGE-ME
+    key: %s
+    digest: %s
+`
 
 func tokenKey() *cobra.Command {
 	return &cobra.Command{
