@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -76,10 +77,8 @@ func (r *reading) checkListen() {
 
 // checkSocket keeps the two kinds of sockets apart.
 func (r *reading) checkSocket() {
-	for _, a := range r.config.Verify.Listen {
-		if a.Network == "unix" && a.Address == r.config.Admin.Socket {
-			r.problem("verify.listen", "requests cannot be answered on the admin socket: use another path"+seeAlso(r.stated["admin.socket"]))
-		}
+	if slices.Contains(r.config.Verify.Listen, Address{"unix", r.config.Admin.Socket}) {
+		r.problem("verify.listen", "requests cannot be answered on the admin socket: use another path"+seeAlso(r.stated["admin.socket"]))
 	}
 }
 

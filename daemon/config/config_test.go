@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -211,6 +212,33 @@ func variablesOf(src string) []string {
 		}
 	}
 	return env
+}
+
+// Where a memory store would have its files means nothing.
+func TestMemoryStoreIsNowhere(t *testing.T) {
+	src := "[store]\nbackend = %q\npath = '/srv/a/store'\n[[drop]]\npath = '/srv/a'\n"
+	mustParse(t, fmt.Sprintf(src, Memory))
+	problems(t, fmt.Sprintf(src, Badger))
+}
+
+func TestNumbersOfThings(t *testing.T) {
+	drops := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "[[drop]]\npath = '/srv/%d'\n", i)
+		}
+		return b.String()
+	}
+	listen := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "'127.0.0.1:%d',", i)
+		}
+		return "[verify]\nlisten = [" + b.String() + "]"
+	}
+	mustParse(t, drops(maxDrops)+listen(maxListen))
+	problems(t, drops(maxDrops+1))
+	problems(t, listen(maxListen+1))
 }
 
 func TestConfigurationInsideADrop(t *testing.T) {

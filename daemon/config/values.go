@@ -122,7 +122,7 @@ func (a Address) local() bool {
 	if err != nil {
 		return strings.EqualFold(host, "localhost")
 	}
-	return ip.Unmap().IsLoopback()
+	return ip.IsLoopback()
 }
 
 var errControl = errors.New("want no control or invisible characters")
