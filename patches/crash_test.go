@@ -217,3 +217,17 @@ func TestSyncFails(t *testing.T) {
 type shortHandler struct{}
 
 func (shortHandler) Handle(context.Context, []Patch) ([]Verdict, error) { return nil, nil }
+
+// Also where the clock was set back meanwhile.
+func TestNewClaimsFollowRecoveredOnes(t *testing.T) {
+	td := newDropDir(t)
+	must(t, os.Mkdir(filepath.Join(td.path, claimDir), 0o700))
+	found := ID{0xff}
+	must(t, os.WriteFile(filepath.Join(td.path, claimDir, found.String()+".x.yaml"), []byte("a"), 0o600))
+	td.Drop("y.yaml", "b")
+	td.Pass()
+	td.Applied("a", "b")
+	if id := td.ledger.handed[1].ID; id.compare(found) <= 0 {
+		t.Errorf("%v was claimed after %v", id, found)
+	}
+}

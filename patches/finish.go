@@ -84,7 +84,7 @@ func (d *Dir) divide(c *claim, now time.Time) error {
 	if seen.info.same(c.info) && seen.access != writing {
 		return nil
 	}
-	next := &item{path: c.path, id: d.ids.next(now), until: now, spent: c.info}
+	next := &item{path: c.path, id: d.ids.next(now), why: BeingWritten, until: now, spent: c.info}
 	dir, name := c.place()
 	_, newName := next.place()
 	in, err := d.tree.folder(dir)

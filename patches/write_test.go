@@ -277,5 +277,47 @@ func TestUnwritable(t *testing.T) {
 	td.After(time.Minute).Pass()
 	td.Logged("patch waits", 1)
 	td.NoClaims()
+}
 
+// One that writes only after the outcome shows has not written in vain.
+// Invariant 4.
+func TestWrittenAfterTheOutcome(t *testing.T) {
+	needLease(t)
+	td := newDropDir(t)
+	td.Drop("x.yaml", "a")
+	var f *os.File
+	td.ledger.before = func([]Patch) {
+		td.ledger.before = nil
+		f = td.Writer(filepath.Join(claimDir, td.Claims()[0]))
+	}
+	td.Pass()
+	td.Outcome("x.yaml", installedSuffix)
+	td.Waits("x.yaml", BeingWritten)
+	_, err := f.WriteString("b")
+	must(t, err)
+	must(t, f.Close())
+	td.After(time.Minute).Pass()
+	td.Applied("a", "ab")
+	td.NoClaims()
+}
+
+// Invariant 6, at the system call: a link may take a file's place between two
+// looks.
+func TestFolderFollowsNoLink(t *testing.T) {
+	path := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(path, "file"), nil, 0o644))
+	must(t, os.Symlink("file", filepath.Join(path, "link")))
+	must(t, os.Symlink(".", filepath.Join(path, "here")))
+	in, err := openFolder(path)
+	must(t, err)
+	defer in.close()
+	if _, err := in.open("link"); err == nil {
+		t.Error("open followed a link")
+	}
+	if _, err := in.create("link"); err == nil {
+		t.Error("create followed a link")
+	}
+	if _, err := in.sub("here"); err == nil {
+		t.Error("sub followed a link")
+	}
 }
