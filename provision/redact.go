@@ -30,11 +30,15 @@ func Redact(name string, data []byte) []byte {
 		return wholly(src.syntax)
 	}
 	text = known.replace(text)
-	if text == src.text {
-		return nil
+	again := src
+	if text != src.text {
+		again = parse(name, []byte(text))
 	}
-	if again := parse(name, []byte(text)); !again.whole || !known.absent(&again) {
+	switch {
+	case !again.whole || !known.absent(&again):
 		return wholly(src.syntax)
+	case text == src.text:
+		return nil
 	}
 	return []byte(text)
 }

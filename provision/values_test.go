@@ -162,3 +162,34 @@ func TestLocator(t *testing.T) {
 		}
 	}
 }
+
+// Where the library and our scanner see different things, nothing is guessed.
+func TestFillFindsDifferences(t *testing.T) {
+	text := &node{kind: textKind, text: "x"}
+	list := &node{kind: listKind, items: []*node{text}}
+	table := &node{kind: mapKind, fields: []field{{&node{kind: textKind, text: "k"}, text}}}
+	for _, tt := range []struct {
+		n     *node
+		value any
+		same  bool
+	}{
+		{text, "y", true},
+		{text, true, false},
+		{text, int64(1), false},
+		{text, time.Time{}, false},
+		{text, nil, false},
+		{list, []any{"x"}, true},
+		{list, []any{}, false},
+		{list, []any{"x", "x"}, false},
+		{list, []any{1.5}, false},
+		{list, "x", false},
+		{table, map[string]any{"k": "v"}, true},
+		{table, map[string]any{"l": "v"}, false},
+		{table, map[string]any{"k": "v", "l": "v"}, false},
+		{table, []map[string]any{{"k": "v"}}, false},
+	} {
+		if got := fill(tt.n, tt.value); (got == nil) != tt.same {
+			t.Errorf("%v as %v: same = %v", tt.n.kind, tt.value, got == nil)
+		}
+	}
+}
