@@ -74,7 +74,7 @@ func newDaemon(cfg *config.Config, st store.Store, o Options) *daemon {
 		d.dirs = append(d.dirs, patches.New(patches.Config{
 			Name: c.Name, Path: c.Path, AfterApply: c.AfterApply, Settle: c.Settle, Rescan: c.Rescan,
 			StartWait: cfg.Verify.StartWait, Redact: c.Redact, MaxSize: c.MaxSize, Exclude: cfg.Excludes(i),
-		}, worker{applier}, o.Log))
+		}, worker{applier, o.Log}, o.Log))
 	}
 	return d
 }

@@ -3,13 +3,18 @@ package daemon
 import (
 	"context"
 
+	"github.com/rs/zerolog"
+
 	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
 )
 
 // worker joins patches to provision, which do not know of each other.
-type worker struct{ applier *provision.Applier }
+type worker struct {
+	applier *provision.Applier
+	log     zerolog.Logger
+}
 
 // Handle implements patches.Handler.
 func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Verdict, error) {
@@ -30,6 +35,7 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 	}
 	out := make([]patches.Verdict, len(results))
 	for i, r := range results {
+		w.tell(&group[i], &r)
 		out[i] = patches.Verdict{
 			Outcome:    outcomes[r.Outcome],
 			Reasons:    r.Reasons,
@@ -38,6 +44,18 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 		}
 	}
 	return out, nil
+}
+
+// tell logs what became of a patch. Reasons name places, and no values.
+func (w worker) tell(p *patches.Patch, r *provision.Result) {
+	level := zerolog.InfoLevel
+	if r.Outcome == store.Failed {
+		level = zerolog.WarnLevel
+	}
+	if r.Outcome != 0 {
+		w.log.WithLevel(level).Str("drop", p.Dir).Str("path", p.Path).Stringer("outcome", r.Outcome).
+			Strs("reasons", r.Reasons).Msg("patch decided")
+	}
 }
 
 // outcomes has Deferred for the zero outcome.

@@ -19,6 +19,12 @@ func (c *cli) history() *cobra.Command {
 		Example: `  tokendrop history
   tokendrop history --outcome failed -o json`,
 		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error {
+			if outcome != "" && !slices.Contains([]string{"installed", "failed", "skipped"}, outcome) {
+				return c.usage("--outcome must be one of installed, failed, skipped")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.ask(cmd, func(s admin.Service) error {
 				entries, err := s.History(cmd.Context())

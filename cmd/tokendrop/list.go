@@ -27,11 +27,7 @@ func (c *cli) list() *cobra.Command {
 		Example: `  tokendrop list --user /users/root
   tokendrop list --state active --expires-within 30d -o json`,
 		Args: cobra.NoArgs,
-		PreRunE: func(*cobra.Command, []string) error {
-			err := f.check()
-			c.started = err == nil // a wrong value is wrong usage
-			return err
-		},
+		PreRunE: func(*cobra.Command, []string) error { return f.check(c) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.ask(cmd, func(s admin.Service) error {
 				tokens, err := s.Tokens(cmd.Context())
@@ -56,16 +52,16 @@ func (c *cli) list() *cobra.Command {
 	return cmd
 }
 
-func (f *filter) check() error {
+func (f *filter) check(c *cli) error {
 	if f.state != "" && !slices.Contains(admin.States, admin.State(f.state)) {
-		return fmt.Errorf("--state must be one of active, disabled, expired")
+		return c.usage("--state must be one of active, disabled, expired")
 	}
 	if f.kind != "" && !slices.Contains([]string{"full-access", "read-only", "custom"}, f.kind) {
-		return fmt.Errorf("--type must be one of full-access, read-only, custom")
+		return c.usage("--type must be one of full-access, read-only, custom")
 	}
 	if f.expiresWithin != "" {
 		if _, err := provision.ParseDuration(f.expiresWithin); err != nil {
-			return fmt.Errorf("--expires-within %w", err)
+			return c.usage("--expires-within " + err.Error())
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -46,6 +47,12 @@ and tells proxies for every request whether the token in it is good.`,
 
 func (c *cli) config() (*config.Config, error) {
 	return config.Load(c.configFile, os.Environ())
+}
+
+// usage is the error for a value on the command line that cannot be meant.
+func (c *cli) usage(text string) error {
+	c.started = false
+	return errors.New(text)
 }
 
 // ask calls do with the running daemon's answers, or those of its store.
