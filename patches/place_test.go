@@ -50,10 +50,16 @@ func TestReCreatedDirectory(t *testing.T) {
 	td.Pass()
 	td.Applied("a", "b")
 
+	must(t, os.RemoveAll(filepath.Join(td.path, claimDir)))
+	must(t, os.Mkdir(filepath.Join(td.path, claimDir), 0o700))
+	td.Drop("z.yaml", "c")
+	td.Pass()
+	td.Applied("a", "b", "c")
+
 	must(t, os.RemoveAll(td.path)) // the first one comes back, with its claim
 	must(t, os.Rename(td.path+".old", td.path))
 	td.Pass()
-	td.Applied("a", "b", "left in the old one")
+	td.Applied("a", "b", "c", "left in the old one")
 }
 
 // Invariant 7.
