@@ -11,7 +11,7 @@ import (
 // 1: a reader that has seen one token of a batch sees the others, and sees no
 // batch whose entries are not there.
 func testReaders(b *bench) {
-	const rounds, width = 100, 4
+	const rounds, width = 50, 4
 	var done atomic.Bool
 	var readers sync.WaitGroup
 	for range 3 {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 
@@ -63,35 +64,46 @@ func testLargeEntry(b *bench) {
 func testLimits(b *bench) {
 	limits := b.Limits()
 	bytes := b.filled(limits.Bytes)
-	over := b.filled(limits.Bytes + 1)
-	over.Entries[0] = entry(1 << 40)
-	b.refuse(over, store.ErrTooLarge)
+	last := &bytes.Put[len(bytes.Put)-1].Description
+	*last += "d"
+	b.tooLarge(bytes)
+	*last = (*last)[1:]
 	b.commit(bytes)
 	b.reopen()
 	b.expectTokens(len(bytes.Put))
 
-	// Deletions, puts and entries count alike. The names that are put are
-	// others: a rename is both.
-	n := limits.Writes - 1 - len(bytes.Put)
-	var records []store.Record
-	for i := range n {
-		records = append(records, record(name(1<<20+i), key(1<<20+i)))
-	}
+	// Deletions, puts and entries count alike.
 	var old []store.Name
 	for _, r := range bytes.Put {
 		old = append(old, r.Name)
 	}
-	writes := b.remove(b.write(records...), old...)
-	more := b.remove(b.write(append(records[:n:n], record(name(1<<19), token.Key{1}))...), old...)
-	b.refuse(more, store.ErrTooLarge)
-	b.commit(writes)
+	var records []store.Record
+	for i := range limits.Writes - 1 - len(old) {
+		records = append(records, record(name(1<<20+i), key(1<<20+i)))
+	}
+	b.tooLarge(b.remove(b.write(append(records, record(name(1<<19), token.Key{1}))...), old...))
+	b.commit(b.remove(b.write(records...), old...))
 	b.reopen()
-	b.expectTokens(n)
+	b.expectTokens(len(records))
+	entries := 0
+	for range b.Ledger(b.Context()) {
+		entries++
+	}
+	if entries != 2 {
+		b.Errorf("%d ledger entries, want 2", entries)
+	}
+}
+
+func (b *bench) tooLarge(batch store.Batch) {
+	b.Helper()
+	if err := b.Commit(b.Context(), batch); !errors.Is(err, store.ErrTooLarge) {
+		b.Errorf("Commit = %v, want ErrTooLarge", err)
+	}
 }
 
 // filled is a batch of new tokens of exactly that size.
 func (b *bench) filled(bytes int) store.Batch {
-	const description = 16 << 10
+	const description = 64 << 10
 	var records []store.Record
 	for size := description; size < bytes; size += description + 512 {
 		r := record(name(len(records)), key(len(records)))

@@ -15,7 +15,7 @@ import (
 const seedVariable = "STORETEST_SEED"
 
 // testModel does random things to the store and to a model of it, and compares
-// them after each.
+// what comes of each, and every so often all that they hold.
 func testModel(b *bench) {
 	seed := rand.Uint64()
 	if text := os.Getenv(seedVariable); text != "" {
@@ -26,13 +26,14 @@ func testModel(b *bench) {
 	}
 	b.Logf("%s=%d", seedVariable, seed)
 	m := &model{bench: b, rand: rand.New(rand.NewPCG(seed, 0)), want: state{Tokens: make(map[store.Name]store.Record)}}
-	for step := range 400 {
+	for step := range 300 {
 		m.step()
-		if m.rand.IntN(20) == 0 {
+		reopened := m.rand.IntN(20) == 0
+		if reopened {
 			b.reopen()
 		}
-		if got := b.state(); !reflect.DeepEqual(got, m.want) {
-			b.Fatalf("step %d:\ngot  %+v\nwant %+v", step, got, m.want)
+		if reopened || step%10 == 9 {
+			m.compare(step)
 		}
 	}
 }
@@ -42,6 +43,12 @@ type model struct {
 	*bench
 	rand *rand.Rand
 	want state
+}
+
+func (m *model) compare(step int) {
+	if got := m.state(); !reflect.DeepEqual(got, m.want) {
+		m.Fatalf("step %d:\ngot  %+v\nwant %+v", step, got, m.want)
+	}
 }
 
 func (m *model) step() {
