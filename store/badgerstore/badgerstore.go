@@ -59,8 +59,9 @@ var (
 	ErrLocked = errors.New("the store is in use by another process")
 	// ErrFormat: another version of the program has written the store.
 	ErrFormat = errors.New("the store has another format")
-	// ErrDamaged: something in the store is missing or not as it was written.
-	ErrDamaged = errors.New("the store is damaged, restore it from a backup")
+	// ErrDamaged: something in the store is missing, not as it was written, or
+	// cannot be read, which Badger does not tell apart.
+	ErrDamaged = errors.New("the store is damaged, or its files cannot be read")
 	// ErrForeign: the directory holds other things than a store.
 	ErrForeign = errors.New("the directory is neither empty nor a store")
 )

@@ -27,17 +27,18 @@ func prepareDir(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		err = checkOurs(path)
 	}
-	if err := checkOurs(path); err != nil {
+	if err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	if info.Mode().Perm() != 0o700 {
+	if info.Mode().Perm() != 0o700 { // the umask may have taken bits away
 		if err := os.Chmod(path, 0o700); err != nil {
 			return fmt.Errorf("closing the directory to others: %w", err)
 		}

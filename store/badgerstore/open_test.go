@@ -174,7 +174,7 @@ func TestDirectory(t *testing.T) {
 		"absent":       func(string) error { return nil },
 		"deep":         func(path string) error { return os.Mkdir(filepath.Dir(path), 0o755) },
 		"wide":         func(path string) error { return os.Mkdir(path, 0o777) },
-		"narrow umask": func(string) error { syscall.Umask(0o777); return nil },
+		"narrow umask": func(string) error { syscall.Umask(0o177); return nil },
 		"half made": func(path string) error {
 			return errors.Join(os.Mkdir(path, 0o700), os.WriteFile(path+"/MANIFEST-REWRITE", nil, 0o600))
 		},
@@ -218,6 +218,11 @@ func TestForeign(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), testOptions(path+"/notes")); err == nil {
 		t.Error("a file was opened as a store")
+	}
+	if os.Getuid() != 0 { // root may write everywhere
+		if _, err := Open(t.Context(), testOptions("/usr/tokendrop-test")); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("Open = %v where nothing may be written", err)
+		}
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// memTableSize is the smallest with which loading does not suffer: one
-	// transaction of 15% of it holds some 3,000 patches of one token. Each
-	// memtable is held in memory and lies in a log of its own on disk.
+	// A memtable is held in memory, and in a log of its own on disk. A
+	// transaction is limited to 15% of one, here some 3,000 patches of one
+	// token; that a larger patch is staged is what lets this be small.
 	memTableSize = 8 << 20
 	numMemtables = 2
 	tableSize    = 4 << 20

@@ -53,8 +53,13 @@ func testReopen(b *bench) {
 // 5: names are told apart whatever is in them.
 func testNames(b *bench) {
 	names := []store.Name{
-		{User: "a", Name: "b"}, {User: "ab", Name: ""}, {User: "", Name: "ab"}, {User: "a\x00", Name: "b"},
-		{User: "a", Name: "\x00b"}, {User: "/users/root", Name: "ü"}, {User: "\xff", Name: "\x00"},
+		{User: "a", Name: "b"},
+		{User: "ab", Name: ""},
+		{User: "", Name: "ab"},
+		{User: "a\x00", Name: "b"},
+		{User: "a", Name: "\x00b"},
+		{User: "/users/root", Name: "ü"},
+		{User: "\xff", Name: "\x00"},
 		{User: strings.Repeat("u", 256), Name: strings.Repeat("n", 128)},
 	}
 	var records []store.Record
