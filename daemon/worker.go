@@ -37,7 +37,7 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 	for i, r := range results {
 		w.tell(&group[i], &r)
 		out[i] = patches.Verdict{
-			Outcome:    outcomes[r.Outcome],
+			Outcome:    outcomeOf(&r),
 			Reasons:    r.Reasons,
 			AfterApply: patches.AfterApply(r.OnSuccess),
 			Redacted:   r.Redacted,
@@ -58,9 +58,17 @@ func (w worker) tell(p *patches.Patch, r *provision.Result) {
 	}
 }
 
-// outcomes has Deferred for the zero outcome.
-var outcomes = [...]patches.Outcome{
-	store.Installed: patches.Installed,
-	store.Failed:    patches.Failed,
-	store.Skipped:   patches.Skipped,
+func outcomeOf(r *provision.Result) patches.Outcome {
+	switch r.Outcome {
+	case store.Installed:
+		return patches.Installed
+	case store.Failed:
+		return patches.Failed
+	case store.Skipped:
+		return patches.Skipped
+	}
+	if r.Another {
+		return patches.Another
+	}
+	return patches.Deferred
 }

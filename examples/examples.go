@@ -16,7 +16,7 @@ var Dev = mustSub("dev")
 func mustSub(dir string) fs.FS {
 	sub, err := fs.Sub(files, dir)
 	if err != nil {
-		panic(err) // dir is a constant of this package
+		panic(err) //nolint:forbidigo // dir is a constant of this package
 	}
 	return sub
 }

@@ -11,7 +11,7 @@ import (
 // A group is handed over and made durable together. It ends at whichever of
 // these it reaches first.
 const (
-	groupCount = 256
+	groupCount = 1000
 	groupBytes = 32 << 20
 )
 

@@ -231,3 +231,26 @@ func TestNewClaimsFollowRecoveredOnes(t *testing.T) {
 		t.Errorf("%v was claimed after %v", id, found)
 	}
 }
+
+// A claim that was written to between the decision and a crash is two patches:
+// the bytes that were decided on, and those that nobody has seen.
+func TestClaimRewrittenBeforeRecovery(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("x.yaml", "one")
+	td.dir.step = func(step string) error {
+		if step == "handled" {
+			return errStopped
+		}
+		return nil
+	}
+	if _, err := td.TryPass(); !errors.Is(err, errStopped) {
+		t.Fatalf("the pass ended with %v", err)
+	}
+	must(t, os.WriteFile(filepath.Join(td.path, claimDir, td.Claims()[0]), []byte("two"), 0o600))
+	td.Restart()
+	td.Pass()
+	td.After(time.Millisecond).Pass()
+	td.Applied("one", "two")
+	td.Outcome("x.yaml", installedSuffix)
+	td.NoClaims()
+}

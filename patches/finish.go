@@ -15,7 +15,7 @@ func (d *Dir) conclude(c *claim, v Verdict, now time.Time) error {
 		c.putOff(now, PutOff, strings.Join(v.Reasons, "; "))
 		return nil
 	}
-	err := d.finish(c, v, now)
+	err := d.carryOut(c, v, now)
 	switch {
 	case errors.Is(err, errStopped):
 		return err
@@ -27,6 +27,13 @@ func (d *Dir) conclude(c *claim, v Verdict, now time.Time) error {
 		d.forget(c.item)
 	}
 	return nil
+}
+
+func (d *Dir) carryOut(c *claim, v Verdict, now time.Time) error {
+	if v.Outcome == Another {
+		return d.setApart(c, info{}, now)
+	}
+	return d.finish(c, v, now)
 }
 
 // finish shows the outcome of a claim. It may be stopped anywhere: the claim
@@ -84,7 +91,13 @@ func (d *Dir) divide(c *claim, now time.Time) error {
 	if seen.info.same(c.info) && seen.access != writing {
 		return nil
 	}
-	next := &item{path: c.path, id: d.ids.next(now), why: BeingWritten, until: now, spent: c.info}
+	return d.setApart(c, c.info, now)
+}
+
+// setApart makes another patch of a claim. The state that is spent, if any,
+// has its outcome already.
+func (d *Dir) setApart(c *claim, spent info, now time.Time) error {
+	next := &item{path: c.path, id: d.ids.next(now), why: BeingWritten, until: now, spent: spent}
 	dir, name := c.place()
 	_, newName := next.place()
 	in, err := d.tree.folder(dir)
@@ -95,7 +108,7 @@ func (d *Dir) divide(c *claim, now time.Time) error {
 		err = d.sync(in)
 	}
 	if err != nil {
-		return fmt.Errorf("setting a late writer's text apart: %w", err)
+		return fmt.Errorf("setting another text apart: %w", err)
 	}
 	c.divided = true
 	delete(d.claims, c.id)

@@ -33,11 +33,11 @@ type info struct {
 }
 
 func infoOf(st *unix.Stat_t) info {
-	mode := uint32(st.Mode)
+	mode := uint32(st.Mode) //nolint:unconvert // narrower on darwin
 	return info{
-		dev: uint64(st.Dev), ino: st.Ino,
+		dev: uint64(st.Dev), ino: st.Ino, //nolint:unconvert // signed on darwin
 		mode: mode &^ unix.S_IFMT, kind: mode & unix.S_IFMT,
-		links: uint64(st.Nlink), uid: st.Uid, size: st.Size,
+		links: uint64(st.Nlink), uid: st.Uid, size: st.Size, //nolint:unconvert // narrower on darwin
 		mtime: time.Unix(st.Mtim.Unix()), ctime: time.Unix(st.Ctim.Unix()),
 	}
 }
@@ -188,9 +188,9 @@ func (f *file) sync() error {
 	return err
 }
 
-// read reads at most max bytes from the start.
-func (f *file) read(max int64) ([]byte, error) {
-	data := make([]byte, max)
+// read reads at most limit bytes from the start.
+func (f *file) read(limit int64) ([]byte, error) {
+	data := make([]byte, limit)
 	for n := 0; ; {
 		got, err := retry(func() (int, error) { return unix.Pread(f.fd, data[n:], int64(n)) })
 		if err != nil {

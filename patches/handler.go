@@ -28,10 +28,13 @@ type Patch struct {
 // Outcome is what became of a patch.
 type Outcome int
 
-// The outcomes. Deferred is none: the patch stays claimed, is no failure, and
-// is handed over again later.
+// The outcomes. Two are none. Deferred: the patch stays claimed, is no failure,
+// and is handed over again later. Another: the handler has decided on other
+// bytes under this ID, before a crash; these are a patch of their own, and are
+// handed over again under an ID of their own.
 const (
 	Deferred Outcome = iota
+	Another
 	Installed
 	Failed
 	Skipped

@@ -206,6 +206,7 @@ var errBroken = errors.New("store is broken")
 type ledger struct {
 	t       testing.TB
 	entries map[ID]Verdict
+	texts   map[ID]string
 	order   []string // paths
 	applied []string // texts
 	handed  []Patch
@@ -217,7 +218,9 @@ type ledger struct {
 	before func([]Patch)
 }
 
-func newLedger(t testing.TB) *ledger { return &ledger{t: t, entries: map[ID]Verdict{}} }
+func newLedger(t testing.TB) *ledger {
+	return &ledger{t: t, entries: map[ID]Verdict{}, texts: map[ID]string{}}
+}
 
 func (l *ledger) Handle(_ context.Context, group []Patch) ([]Verdict, error) {
 	if l.before != nil {
@@ -244,6 +247,9 @@ func (l *ledger) decide(p Patch) Verdict {
 	if known && !p.Recovered {
 		l.t.Errorf("%s was handed over twice as new", p.Path)
 	}
+	if known && l.texts[p.ID] != string(p.Data) {
+		return Verdict{Outcome: Another}
+	}
 	if known {
 		return v
 	}
@@ -254,7 +260,7 @@ func (l *ledger) decide(p Patch) Verdict {
 	if v.Outcome == Deferred {
 		return v
 	}
-	l.entries[p.ID] = v
+	l.entries[p.ID], l.texts[p.ID] = v, string(p.Data)
 	l.order = append(l.order, p.Path)
 	if v.Outcome == Installed {
 		l.applied = append(l.applied, string(p.Data))

@@ -2,7 +2,6 @@ package provision
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +27,10 @@ type Patch struct {
 type Result struct {
 	// Outcome is zero if the store cannot be written to at the moment:
 	// nothing was decided, and the patch is to be handed in again.
-	Outcome   store.Outcome
+	Outcome store.Outcome
+	// Another: the ledger has other bytes under this ID. Nothing was decided
+	// on these; they have to come back under an ID of their own.
+	Another   bool
 	Reasons   []string
 	OnSuccess Disposition
 	Redacted  []byte // nil if the text holds no secret
@@ -55,9 +57,10 @@ const conflictRetries = 20
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	texts := readAll(patches)
 	results := make([]Result, 0, len(patches))
 	for len(results) < len(patches) {
-		some, err := a.applySome(ctx, patches[len(results):])
+		some, err := a.applySome(ctx, texts[len(results):])
 		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
 			return append(results, make([]Result, len(patches)-len(results))...), nil
 		}
@@ -71,7 +74,7 @@ func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) 
 
 // applySome applies as many of the patches as one transaction admits, at
 // least one.
-func (a *Applier) applySome(ctx context.Context, patches []Patch) ([]Result, error) {
+func (a *Applier) applySome(ctx context.Context, patches []text) ([]Result, error) {
 	var err error
 	askLedger := false
 	for range conflictRetries {
@@ -103,7 +106,7 @@ type transaction struct {
 	results   []Result
 }
 
-func (t *transaction) plan(ctx context.Context, patches []Patch) error {
+func (t *transaction) plan(ctx context.Context, patches []text) error {
 	t.now = t.applier.Now().UTC().Truncate(time.Millisecond)
 	t.draft = store.NewDraft(t.applier.Store)
 	for i := range patches {
@@ -117,15 +120,14 @@ func (t *transaction) plan(ctx context.Context, patches []Patch) error {
 
 // add plans one patch into the transaction; false if it has to wait for the
 // next one.
-func (t *transaction) add(ctx context.Context, p *Patch) (bool, error) {
+func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 	if p.Recovered || t.askLedger {
 		entry, ok, err := t.applier.Store.Entry(ctx, p.ID)
 		if err != nil {
 			return false, fmt.Errorf("reading the ledger: %w", err)
 		}
 		if ok {
-			m, _ := Decode(p.Source.Path, p.Data)
-			t.results = append(t.results, resultOf(&entry, m, p))
+			t.results = append(t.results, p.decided(&entry))
 			return true, nil
 		}
 	}
@@ -139,32 +141,28 @@ func (t *transaction) add(ctx context.Context, p *Patch) (bool, error) {
 	t.draft.Merge(d.over)
 	t.size = t.size.Add(d.size())
 	t.entries = append(t.entries, d.entry)
-	t.results = append(t.results, resultOf(&d.entry, d.manifest, p))
+	t.results = append(t.results, p.result(&d.entry))
 	return true, nil
 }
 
 // decision is the outcome of one patch, and its changes over the draft.
 type decision struct {
-	entry    store.Entry
-	over     *store.Draft
-	manifest *Manifest // nil if it failed
+	entry store.Entry
+	over  *store.Draft
 }
 
 func (d *decision) size() store.Size { return d.over.Size().Add(store.EntrySize(&d.entry)) }
 
-func (t *transaction) decide(p *Patch) decision {
-	if p.Refusal != "" {
-		return t.fail(p, Problem{Text: p.Refusal})
+func (t *transaction) decide(p *text) decision {
+	if len(p.problems) > 0 {
+		return t.fail(p, p.problems...)
 	}
-	m, problems := Decode(p.Source.Path, p.Data)
-	if len(problems) > 0 {
-		return t.fail(p, problems...)
-	}
-	d := decision{entry: t.entry(p, store.Installed), over: store.NewDraft(t.draft), manifest: m}
-	if len(m.Entries) == 0 {
+	d := decision{entry: t.entry(p, store.Installed), over: store.NewDraft(t.draft)}
+	if len(p.manifest.Entries) == 0 {
 		d.entry.Outcome = store.Skipped
 	}
-	d.entry.Changes, problems = Plan(m, d.over, Env{Now: t.now, Random: t.applier.Random, Source: p.Source})
+	var problems []Problem
+	d.entry.Changes, problems = Plan(p.manifest, d.over, Env{Now: t.now, Random: t.applier.Random, Source: p.Source})
 	if len(problems) > 0 {
 		return t.fail(p, problems...)
 	}
@@ -173,7 +171,7 @@ func (t *transaction) decide(p *Patch) decision {
 }
 
 // fail leaves nothing of a patch but its entry.
-func (t *transaction) fail(p *Patch, problems ...Problem) decision {
+func (t *transaction) fail(p *text, problems ...Problem) decision {
 	d := decision{entry: t.entry(p, store.Failed), over: store.NewDraft(t.draft)}
 	for _, problem := range problems {
 		d.entry.Reasons = append(d.entry.Reasons, problem.In(p.Source.Path))
@@ -181,21 +179,9 @@ func (t *transaction) fail(p *Patch, problems ...Problem) decision {
 	return d
 }
 
-func (t *transaction) entry(p *Patch, outcome store.Outcome) store.Entry {
+func (t *transaction) entry(p *text, outcome store.Outcome) store.Entry {
 	return store.Entry{
 		Patch: p.ID, Time: t.now, Dir: p.Source.Dir, Path: p.Source.Path,
-		Outcome: outcome, SHA256: sha256.Sum256(p.Data), Author: p.Author,
+		Outcome: outcome, SHA256: p.sum, Author: p.Author,
 	}
-}
-
-// resultOf tells the outcome in the ledger, and what the text itself says of
-// the file.
-func resultOf(entry *store.Entry, m *Manifest, p *Patch) Result {
-	r := Result{Outcome: entry.Outcome, Reasons: entry.Reasons}
-	if m == nil {
-		return r
-	}
-	r.OnSuccess = m.OnSuccess
-	r.Redacted = Redact(p.Source.Path, p.Data)
-	return r
 }

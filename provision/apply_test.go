@@ -184,6 +184,22 @@ func TestApplyTwice(t *testing.T) {
 	}
 }
 
+// Other bytes under an ID that the ledger knows were never decided on: a
+// writer that no lease could show has changed the claim before a crash.
+func TestApplyOtherBytesUnderTheSameID(t *testing.T) {
+	b := newBench(t)
+	b.outcomes(patch(1, creates("a")))
+	rewritten := patch(1, creates("b"))
+	rewritten.Recovered = true
+	results, err := b.Apply(t.Context(), []Patch{rewritten})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !results[0].Another || results[0].Outcome != 0 || b.generation("b") != 0 {
+		t.Errorf("%+v, b at generation %d", results[0], b.generation("b"))
+	}
+}
+
 func TestApplyTellsWhatTheTextSays(t *testing.T) {
 	b := newBench(t)
 	results, err := b.Apply(t.Context(), []Patch{patch(1, "on_success: remove\n"+entry("action: create, user: u, name: n, "+tok(0)))})

@@ -41,7 +41,7 @@ func (v *validator) entry(m *Manifest, n *node, action Action, known bool) {
 	}
 	fs := v.fields(n, entryScope)
 	if f := fs.stated("action"); f != nil {
-		action, known = v.action(f)
+		action, _ = v.action(f)
 	} else if known && action == "" && fs.missing("action") {
 		v.report.also(n.pos, `no "action"; state one in the entry, or one for all entries at the top of the file`)
 	}

@@ -79,12 +79,15 @@ func FuzzRedact(f *testing.F) {
 		out := got
 		if got == nil {
 			out = data
-			if !src.whole {
+			if !src.whole && !plainlyClean(string(data)) {
 				t.Fatal("a text that cannot be read was left as it is")
 			}
 		}
 		if string(out) == string(wholly(src.syntax)) {
 			return
+		}
+		if slow := redact(name, data); src.whole && plainlyClean(string(data)) && slow != nil {
+			t.Errorf("a text that seemed plainly clean is redacted to\n%s", slow)
 		}
 		for secret := range known.standard {
 			if strings.Contains(string(out), secret) {
@@ -96,7 +99,7 @@ func FuzzRedact(f *testing.F) {
 				t.Errorf("%q is left:\n%s", secret, out)
 			}
 		}
-		if again := parse(name, out); !again.whole || !known.absent(&again) {
+		if again := parse(name, out); src.whole && !again.whole || !known.absent(&again) {
 			t.Errorf("what is left has a secret or does not parse:\n%s", out)
 		}
 	})

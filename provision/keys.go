@@ -106,14 +106,6 @@ func (fs *fields) stated(key string) *field {
 	return nil
 }
 
-// value is the value of that key, nil if there is none.
-func (fs *fields) value(key string) *node {
-	if f := fs.stated(key); f != nil {
-		return f.value
-	}
-	return nil
-}
-
 // missing tells whether the key is not there, not even misspelled.
 func (fs *fields) missing(key string) bool {
 	at := fs.index(key)

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -54,7 +55,7 @@ func (r *refusal) Error() string { return r.text }
 func refuse(pos Pos, text string) error { return &refusal{pos, text} }
 
 func problemAt(pos Pos, err error) Problem {
-	if r, ok := err.(*refusal); ok && r.pos.Line != 0 {
+	if r, ok := errors.AsType[*refusal](err); ok && r.pos.Line != 0 {
 		pos = r.pos
 	}
 	return Problem{Pos: pos, Text: err.Error()}

@@ -161,7 +161,7 @@ func TestPlan(t *testing.T) {
 			w.must(entry("action: create, "+anna+", "+tok(0)) + "- {action: create, user: anna, name: taken, " + tok(2) + "}\n")
 			before := w.snapshot()
 			changes, problems := w.apply(entry(tt.entry))
-			got := ""
+			var got string
 			if len(problems) > 0 {
 				got = "refused: " + problems[0].Text
 				if want, ok := strings.CutPrefix(tt.want, "refused: "); ok && strings.Contains(got, want) {

@@ -19,4 +19,16 @@
 //     secrets of the file: it is read again to prove that, and where the proof
 //     fails nothing of the text is left.
 //  7. Nothing depends on the time zone, the locale or the clock of the host.
+//
+// Invariants of planning and applying:
+//
+//  8. A plan depends on the manifest, the records, the time and the randomness
+//     that it is given, and changes nothing but its draft.
+//  9. The unit is the patch: its entries are planned one on top of the other,
+//     and one problem throws all of them away.
+//  10. Every patch that is decided on gets one entry in the ledger, in the
+//     transaction that makes its changes durable. Patches that wait together
+//     share it.
+//  11. The ledger is believed before the file: a patch that has an entry is
+//     never planned again.
 package provision

@@ -3,6 +3,7 @@ package provision
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 const redacted = "REDACTED"
@@ -19,6 +20,45 @@ const removed = "REDACTED: this file held, or may have held, a secret whose plac
 // a token in the standard format, in comments too; but not behind "sha256:",
 // because half the digests in base64 could not be told from one otherwise.
 func Redact(name string, data []byte) []byte {
+	if plainlyClean(string(data)) {
+		return nil
+	}
+	return redact(name, data)
+}
+
+// plainlyClean tells cheaply of most texts without a secret that they have
+// none: all is spelled as it is meant, no key can be "token", and nothing is a
+// token by its form.
+func plainlyClean(text string) bool {
+	for i := range len(text) {
+		if text[i] == '\\' || text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return !hasWord(strings.ToLower(text), "token") && newSecrets(nil).next(text) < 0
+}
+
+// hasWord tells whether a word stands in a text by itself, as a key would.
+func hasWord(text, word string) bool {
+	for {
+		before, after, found := strings.Cut(text, word)
+		if !found {
+			return false
+		}
+		joined := before != "" && isWord(before[len(before)-1]) || after != "" && isWord(after[0])
+		if !joined {
+			return true
+		}
+		text = after
+	}
+}
+
+// isWord tells whether a byte can be a part of a longer key.
+func isWord(c byte) bool {
+	return c == '_' || c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z'
+}
+
+func redact(name string, data []byte) []byte {
 	src := parse(name, data)
 	if !src.whole {
 		return wholly(src.syntax)

@@ -68,7 +68,7 @@ func TestRedactWholly(t *testing.T) {
 		"comment before a value":  {"x.yaml", "token: &a # why\n  abcdefghij\n"},
 		"short and elsewhere":     {"x.yaml", "token: abc\nname: abcd\n"},
 		"a number in JSON":        {"x.json", `{"token": 12}`},
-		"other name":              {"x.txt", "a"},
+		"other name":              {"x.txt", "token: a"},
 		"many odd ones":           {"x.yaml", strings.Repeat("- {token: abcdefghi}\n", maxOdd+1)},
 	} {
 		t.Run(name, func(t *testing.T) {

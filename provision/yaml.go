@@ -96,7 +96,7 @@ func (p *yamlParser) content(y *yaml.Node, n *node, depth int) {
 
 // refuse reports what lets one place of a file change the meaning of another.
 func (p *yamlParser) refuse(y *yaml.Node, n *node) {
-	text := ""
+	var text string
 	switch {
 	case y.Kind == yaml.AliasNode:
 		text = "aliases (*) are not allowed; write the value out"

@@ -26,7 +26,7 @@ func (c *cli) list() *cobra.Command {
 		Short: "List tokens, without their secrets",
 		Example: `  tokendrop list --user /users/root
   tokendrop list --state active --expires-within 30d -o json`,
-		Args: cobra.NoArgs,
+		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return f.check(c) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.ask(cmd, func(s admin.Service) error {

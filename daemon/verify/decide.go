@@ -70,7 +70,7 @@ var (
 func mustGenerate() token.Token {
 	t, err := token.Generate(rand.Reader)
 	if err != nil {
-		panic(err) // crypto/rand.Reader never fails (its documentation)
+		panic(err) //nolint:forbidigo // crypto/rand.Reader never fails (its documentation)
 	}
 	return t
 }

@@ -1,0 +1,67 @@
+package provision
+
+import (
+	"crypto/sha256"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// text is a patch with all that follows from its bytes alone.
+type text struct {
+	*Patch
+
+	sum      [sha256.Size]byte
+	manifest *Manifest // nil if there are problems
+	problems []Problem
+	redacted []byte // nil if there is no secret, or if there are problems
+}
+
+// readAll reads patches side by side: decoding is most of the work, and the
+// plan, which has an order, has to wait for it.
+func readAll(patches []Patch) []text {
+	texts := make([]text, len(patches))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range patches {
+		group.Go(func() error {
+			texts[i] = newText(&patches[i])
+			return nil
+		})
+	}
+	_ = group.Wait() // no function of it fails
+	return texts
+}
+
+func newText(p *Patch) text {
+	t := text{Patch: p, sum: sha256.Sum256(p.Data)}
+	if p.Refusal != "" {
+		t.problems = []Problem{{Text: p.Refusal}}
+		return t
+	}
+	t.manifest, t.problems = Decode(p.Source.Path, p.Data)
+	if len(t.problems) == 0 {
+		t.redacted = Redact(p.Source.Path, p.Data)
+	}
+	return t
+}
+
+// result tells the outcome in the ledger, and what the text itself says of the
+// file.
+func (t *text) result(entry *store.Entry) Result {
+	r := Result{Outcome: entry.Outcome, Reasons: entry.Reasons}
+	if entry.Outcome != store.Failed && t.manifest != nil {
+		r.OnSuccess, r.Redacted = t.manifest.OnSuccess, t.redacted
+	}
+	return r
+}
+
+// decided is the result of a patch that the ledger knows already.
+func (t *text) decided(entry *store.Entry) Result {
+	if entry.SHA256 != t.sum {
+		return Result{Another: true}
+	}
+	return t.result(entry)
+}
