@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os/user"
 	"strconv"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A group is handed over and made durable together. It ends at whichever of
@@ -13,7 +16,20 @@ import (
 const (
 	groupCount = 1000
 	groupBytes = 32 << 20
+
+	// fileShare is the part of the process's open files that a group may have:
+	// the rest is for those who ask.
+	fileShare = 4
 )
+
+// groupMax is groupCount, or less where few files may be open at once.
+var groupMax = sync.OnceValue(func() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return groupCount
+	}
+	return int(min(groupCount, max(limit.Cur/fileShare, 1)))
+})
 
 // claim is a claimed patch that has been read. Its file stays open until the
 // outcome is written, so that a late writer is found.
@@ -31,7 +47,7 @@ func groupEnd(items []*item) int {
 	var bytes int64
 	for i, it := range items {
 		bytes += it.settling.last.info.size
-		if i == groupCount || i > 0 && bytes > groupBytes {
+		if i == groupMax() || i > 0 && bytes > groupBytes {
 			return i
 		}
 	}

@@ -84,6 +84,9 @@ func (d *disk) readTokens(ctx context.Context, to chan<- []row) error {
 	var rows []row
 	var bytes []byte // of all rows, so that there are few things to collect
 	flush := func() error {
+		if err := ctx.Err(); err != nil { // select would choose at random
+			return err
+		}
 		select {
 		case to <- rows:
 			rows, bytes = make([]row, 0, loadSize), make([]byte, 0, len(bytes))
