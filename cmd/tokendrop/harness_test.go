@@ -40,6 +40,10 @@ type machine struct {
 	http  *http.Client
 	names *fsnotify.Watcher
 
+	binary string
+	// credential is the daemon's user; nil for the test's own.
+	credential *syscall.Credential
+
 	cmd    *exec.Cmd
 	exited chan error
 	log    *bytes.Buffer
@@ -52,7 +56,6 @@ path = "%[1]s/store"
 [[drop]]
 name = "spool"
 path = "%[1]s/drop"
-settle = "1s"
 %[2]s
 
 [verify]
@@ -70,7 +73,7 @@ func newMachine(t *testing.T, dropKeys ...string) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{t: t, root: root, drop: root + "/drop", spare: root + "/spare", log: &bytes.Buffer{}}
+	m := &machine{t: t, root: root, drop: root + "/drop", spare: root + "/spare", binary: "tokendrop", log: &bytes.Buffer{}}
 	for _, dir := range []string{m.drop, m.spare} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -121,14 +124,18 @@ func (m *machine) launch(prefix ...string) *net.UnixConn {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	line := append(prefix, "tokendrop", "serve", "--config", m.config())
-	m.cmd = exec.Command(line[0], line[1:]...)
-	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+address.Name)
-	m.cmd.Stderr = m.log
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := m.cmd.Start(); err != nil {
+	if err := os.Chmod(address.Name, 0o666); err != nil { // for a daemon of another user
 		m.t.Fatal(err)
 	}
+	line := append(prefix, m.binary, "serve", "--config", m.config())
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+address.Name)
+	cmd.Stderr = m.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: m.credential}
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.cmd = cmd
 	m.exited = make(chan error, 1)
 	go func(cmd *exec.Cmd) { m.exited <- cmd.Wait() }(m.cmd)
 	return notify
@@ -330,15 +337,26 @@ func (m *machine) history() []admin.Entry {
 	return ask[[]admin.Entry](m, "history")
 }
 
-// requireTool skips a test where a program is missing, except in CI, where
-// nothing may be missing.
+// requireTool skips a test where a program is missing.
 func requireTool(t *testing.T, name string) {
 	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
+	if _, err := exec.LookPath(name); err != nil {
+		skip(t, name+" is not installed")
 	}
+}
+
+func requireRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		skip(t, "only root can run the daemon as another user")
+	}
+}
+
+// skip skips a test, except in CI, where nothing may be missing.
+func skip(t *testing.T, why string) {
+	t.Helper()
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed", name)
+		t.Fatal(why)
 	}
-	t.Skipf("%s is not installed", name)
+	t.Skip(why)
 }

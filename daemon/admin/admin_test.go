@@ -1,0 +1,175 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/memstore"
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+const tokenText = "kgHNm05iQV61I+GY3X5HVr13i866HAAsyou8G+eGubk="
+
+var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// stocked is a service over a store with three tokens and two entries.
+func stocked(t *testing.T) *Local {
+	t.Helper()
+	tok, err := token.Parse(tokenText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := memstore.Open(nil, memstore.Faults{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	b := store.Batch{Expect: map[store.Name]store.Revision{}, Entries: []store.Entry{
+		{Patch: store.PatchID{1}, Time: noon, Dir: "spool", Path: "a.yaml", Outcome: store.Installed, Changed: true, Changes: []store.Change{
+			{Action: "delete", Name: store.Name{User: "u", Name: "gone"}, Result: store.Unchanged},
+		}},
+		{Patch: store.PatchID{2}, Time: noon, Dir: "spool", Path: "b.yaml", Outcome: store.Failed, Reasons: []string{"one", "two"}},
+	}}
+	for i, r := range []store.Record{
+		{Name: store.Name{User: "u", Name: "b"}, Active: true, Credentials: []store.Credential{{Key: tok.Key, Digest: tok.Digest()}}},
+		{Name: store.Name{User: "u", Name: "a"}, Active: false, ExpiresAt: noon},
+		{Name: store.Name{User: "t", Name: "z"}, Active: true, ExpiresAt: noon},
+	} {
+		r.Type, r.Audience, r.CreatedAt, r.Generation = store.FullAccess, "api", noon, 1
+		if r.Credentials == nil {
+			r.Credentials = []store.Credential{{Key: token.Key{byte(i + 1)}}}
+		}
+		b.Expect[r.Name] = 0
+		b.Put = append(b.Put, r)
+	}
+	if err := st.Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	return &Local{Store: st, Now: func() time.Time { return noon }}
+}
+
+// over is the same service as a client sees it through the socket.
+func over(t *testing.T, s Service) *Client {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "td") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", dir+"/sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(s)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-done
+		_ = os.RemoveAll(dir)
+	})
+	return NewClient(dir + "/sock")
+}
+
+// What the socket answers is what the store says.
+func TestClientIsTheService(t *testing.T) {
+	local := stocked(t)
+	client := over(t, local)
+	ctx := context.Background()
+	for name, ask := range map[string]func(Service) (any, error){
+		"tokens":  func(s Service) (any, error) { return s.Tokens(ctx) },
+		"history": func(s Service) (any, error) { return s.History(ctx) },
+		"yes":     func(s Service) (any, error) { return s.Verify(ctx, tokenText) },
+		"no":      func(s Service) (any, error) { return s.Verify(ctx, "nonsense") },
+	} {
+		want, err := ask(local)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := ask(client)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got, want)
+		}
+	}
+}
+
+// SPEC section 7: the first state that holds, in this order.
+func TestTokens(t *testing.T) {
+	tokens, err := stocked(t).Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, tok := range tokens {
+		got = append(got, tok.User+"/"+tok.Name+" "+string(tok.State))
+	}
+	if want := []string{"t/z expired", "u/a disabled", "u/b active"}; !slices.Equal(got, want) {
+		t.Errorf("tokens %q, want %q", got, want)
+	}
+}
+
+func TestFieldsOfList(t *testing.T) {
+	tokens, err := stocked(t).Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]json.RawMessage
+	reencode(t, tokens[2], &fields)
+	for name, want := range map[string]string{
+		"key": `"9201cd9b-4e62-415e-b523-e198dd7e4756"`, "user": `"u"`, "name": `"b"`, "description": `""`, "type": `"full-access"`,
+		"scopes": `[]`, "scope_sets": `[]`, "allowed_ips": `[]`, "audience": `"api"`, "labels": `{}`, "active": `true`, "state": `"active"`,
+		"not_before": `null`, "expires_at": `null`, "created_at": `"2026-06-01T12:00:00Z"`, "updated_at": `null`, "issued_at": `null`,
+		"generation": `1`, "last_used_at": `null`, "last_used_ip": `""`, "use_count": `0`, "source": `"/"`,
+		"credentials": `[{"key":"9201cd9b-4e62-415e-b523-e198dd7e4756","issued_at":null,"good_until":null,"last_used_at":null,"use_count":0}]`,
+	} {
+		if got := string(fields[name]); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+		delete(fields, name)
+	}
+	if len(fields) > 0 {
+		t.Errorf("further fields: %v", fields)
+	}
+}
+
+func TestFieldsOfHistory(t *testing.T) {
+	entries, err := stocked(t).History(t.Context())
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	var fields map[string]json.RawMessage
+	reencode(t, entries[0], &fields)
+	for name, want := range map[string]string{
+		"id": `1`, "time": `"2026-06-01T12:00:00Z"`, "dir": `"spool"`, "path": `"a.yaml"`, "outcome": `"installed"`, "reason": `""`,
+		"sha256": `"0000000000000000000000000000000000000000000000000000000000000000"`, "changed": `true`, "author": `""`,
+		"entries": `[{"action":"delete","key":null,"user":"u","name":"gone","result":"unchanged"}]`,
+	} {
+		if got := string(fields[name]); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+		delete(fields, name)
+	}
+	if len(fields) > 0 {
+		t.Errorf("further fields: %v", fields)
+	}
+	if entries[1].Reason != "one\ntwo" || entries[1].Outcome != "failed" {
+		t.Errorf("the second entry: %+v", entries[1])
+	}
+}
+
+func reencode(t *testing.T, from, to any) {
+	t.Helper()
+	text, err := json.Marshal(from)
+	if err == nil {
+		err = json.Unmarshal(text, to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
