@@ -16,6 +16,7 @@ const (
 	killRounds      = 12
 	patchesPerRound = 40
 	killWithin      = 250 * time.Millisecond
+	firstStart      = 60 * time.Millisecond
 	regenerated     = 5 // tokens that patches regenerate over and over
 )
 
@@ -58,6 +59,30 @@ func TestKillAtRandomMoments(t *testing.T) {
 	}
 	checkLedger(m, dropped)
 	checkGenerations(m, generations)
+}
+
+// A store that is killed while it is being made, and again while it is opened
+// for the second time, is one that opens.
+func TestKillAtFirstStart(t *testing.T) {
+	for round := range killRounds {
+		m := newMachine(t)
+		name := fmt.Sprintf("%d.yaml", round)
+		m.put(name, manifestA)
+		for range 2 {
+			notify := m.launch()
+			<-time.After(rand.N(firstStart))
+			m.kill()
+			notify.Close()
+		}
+		m.start()
+		if got := m.outcome(name); got != "installed" {
+			t.Errorf("outcome %s", got)
+		}
+		if h := m.history(); len(h) != 1 {
+			t.Errorf("the ledger has %d entries, want 1", len(h))
+		}
+		m.kill()
+	}
 }
 
 // randomPatch creates a token of its own, or regenerates one of a few.

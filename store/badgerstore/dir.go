@@ -144,6 +144,34 @@ func (d *disk) syncLogs() error {
 	return d.sync(d.path)
 }
 
+// valueSuffix ends the names of the files of Badger's value log.
+const valueSuffix = ".vlog"
+
+// removeUnborn removes logs that a killed process had made and not given their
+// size yet: nothing is in them, and Badger opens no store that has one.
+func removeUnborn(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if ext := filepath.Ext(f.Name()); ext != logSuffix && ext != valueSuffix {
+			continue
+		}
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		if info.Size() > 0 {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func syncFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

@@ -25,6 +25,9 @@ func openDisk(path string, h hooks) (*disk, error) {
 	if err := d.checkSpace(openReserve); err != nil {
 		return nil, err
 	}
+	if err := removeUnborn(path); err != nil {
+		return nil, fmt.Errorf("removing what an earlier process has begun: %w", err)
+	}
 	if err := d.syncLogs(); err != nil {
 		return nil, fmt.Errorf("syncing what an earlier process has left: %w", err)
 	}

@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -243,6 +244,27 @@ func TestLeftoversAreSynced(t *testing.T) {
 		t.Error("opened although nothing could be synced")
 	}
 }
+
+// A process that is killed between making a log and giving it its size leaves
+// one that Badger does not open again.
+func TestUnbornLogs(t *testing.T) {
+	o := testOptions(t.TempDir() + "/store")
+	s := mustOpen(t, o, defaultHooks(o))
+	commitUntil(t, s, 3)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{logName(99), "000099" + valueSuffix} {
+		if err := os.WriteFile(filepath.Join(o.Path, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = mustOpen(t, o, defaultHooks(o))
+	if last := checkNumbered(t, s); last != 2 {
+		t.Errorf("batch %d is the last, want 2", last)
+	}
+}
+
 
 // Close does not wait for ever for a Badger that does not come to its end.
 func TestCloseIsBounded(t *testing.T) {
