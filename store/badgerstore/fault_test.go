@@ -265,7 +265,6 @@ func TestUnbornLogs(t *testing.T) {
 	}
 }
 
-
 // Close does not wait for ever for a Badger that does not come to its end.
 func TestCloseIsBounded(t *testing.T) {
 	late, block := make(chan time.Time), make(chan struct{})
