@@ -111,13 +111,12 @@ func (d *Dir) group(ctx context.Context, items []*item, now time.Time) error {
 			return err
 		}
 	}
-	if len(claims) > 0 && !slices.ContainsFunc(verdicts, decided) {
-		d.pause = claims[0].until
+	// What was put off goes first when the world is not busy any more.
+	if i := slices.IndexFunc(verdicts, func(v Verdict) bool { return v.Outcome == Deferred }); i >= 0 {
+		d.pause = claims[i].until
 	}
 	return nil
 }
-
-func decided(v Verdict) bool { return v.Outcome != Deferred }
 
 // handOver gets a verdict on each claim.
 func (d *Dir) handOver(ctx context.Context, claims []*claim) ([]Verdict, error) {

@@ -59,6 +59,9 @@ func (t *tree) own() error {
 	if claims.info.uid != uint32(os.Geteuid()) {
 		return errForeign
 	}
+	if err := t.root.sync(); err != nil {
+		return fmt.Errorf("making .tokendrop durable: %w", err)
+	}
 	if claims.info.mode != 0o700 {
 		if err := claims.chmod(0o700); err != nil {
 			return fmt.Errorf("closing .tokendrop to others: %w", err)
@@ -129,7 +132,11 @@ func (t *tree) make(rel string, perm uint32) (*folder, error) {
 	if err := in.sync(); err != nil {
 		return nil, err
 	}
-	return t.folder(rel)
+	f, err = t.folder(rel)
+	if err == nil && f.info.mode != perm { // the umask has taken bits away
+		err = f.chmod(perm)
+	}
+	return f, err
 }
 
 // trim closes subdirectories where there are many. Folders that were returned

@@ -33,7 +33,7 @@ func (d *Draft) ByName(name Name) (Record, bool) {
 		return found(r)
 	}
 	r, ok := d.base.ByName(name)
-	d.read[name] = r.Revision
+	d.expect(name, r.Revision)
 	return r, ok
 }
 
@@ -49,8 +49,16 @@ func (d *Draft) ByKey(key token.Key) (Record, bool) {
 	if _, rewritten := d.written[r.Name]; rewritten {
 		return Record{}, false // the draft took the key away from it
 	}
-	d.read[r.Name] = r.Revision
+	d.expect(r.Name, r.Revision)
 	return r, true
+}
+
+// expect remembers what the plan has read first: a later look may show what
+// somebody else has committed meanwhile, which the plan does not know.
+func (d *Draft) expect(name Name, revision Revision) {
+	if _, ok := d.read[name]; !ok {
+		d.read[name] = revision
+	}
 }
 
 // Put writes a record under its name.

@@ -284,6 +284,7 @@ func TestRawRequests(t *testing.T) {
 		"33 KiB of headers":   {"GET /verify HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 33<<10) + "\r\n" + auth, 431},
 		"NUL in the value":    {"GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + goodToken + "\x00\r\n", 400},
 		"space before colon":  {"GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer " + goodToken + "\r\n", 400},
+		"options for all":     {"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + auth, 404},
 		"underscore is other": {"GET /verify HTTP/1.1\r\nHost: x\r\nX_API_Key: " + goodToken + "\r\n", 401},
 	} {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
