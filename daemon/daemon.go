@@ -16,6 +16,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +39,8 @@ type Options struct {
 	OnReady func()
 }
 
-// Run runs the daemon until ctx ends, which is no error. It returns an error
+// Run expects a umask under which nothing that it makes is open to others before
+// it has its mode. It runs the daemon until ctx ends, which is no error. It returns an error
 // if the daemon cannot start or cannot go on.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	st, err := OpenStore(ctx, cfg.Store, o.Log)
@@ -106,6 +108,7 @@ func (d *daemon) announce(ctx context.Context) error {
 		}
 	}
 	d.ready.Store(true)
+	debug.FreeOSMemory() // what a first pass over many files took is not needed again
 	d.Log.Info().Msg("ready")
 	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
 		d.Log.Warn().Err(err).Msg("telling systemd")

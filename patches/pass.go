@@ -180,7 +180,7 @@ func (d *Dir) isStarted() bool {
 }
 
 func (d *Dir) holdsStart() bool {
-	holds := func(it *item) bool { return it.atStart && !it.ready && it.why.holdsStart() }
+	holds := func(it *item) bool { return it.atStart && !it.ready && it.why.Passes() }
 	for _, it := range d.files {
 		if holds(it) {
 			return true

@@ -4,15 +4,10 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/config"
 )
-
-// privateUmask keeps what the daemon makes from others, until it says
-// otherwise.
-const privateUmask = 0o077
 
 func (c *cli) serve() *cobra.Command {
 	var dev bool
@@ -26,7 +21,9 @@ then goes on watching them.`,
   tokendrop serve --dev`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			unix.Umask(privateUmask)
+			if dev && c.configFile != "" {
+				return c.usage("--dev makes a configuration of its own; leave --config out")
+			}
 			if dev {
 				return c.serveDev(cmd)
 			}
