@@ -80,7 +80,7 @@ func (s server) run(ctx context.Context) error {
 // health tells whether the daemon is ready, and what does not work.
 func (d *daemon) health() verify.Health {
 	h := verify.Health{Ready: d.ready.Load(), Degraded: []string{}}
-	for _, dir := range d.dirs {
+	for _, dir := range d.drops.dirs() {
 		s := dir.Status()
 		if s.State != patches.Working && s.State != patches.Starting {
 			h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: %s", s.Name, s.State))
