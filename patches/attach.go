@@ -18,7 +18,7 @@ func (d *Dir) attach(now time.Time) bool {
 	d.watch = newWatch(d.log)
 	d.watch.addParent(d.cfg.Path) // before it is opened, so that nothing happens in between
 	var err error
-	d.tree, err = openTree(d.cfg.Path)
+	d.tree, err = openTree(d.cfg.Path, d.sync)
 	d.setState(stateOf(err), err)
 	if err != nil {
 		return false

@@ -78,13 +78,14 @@ func (d *Dir) claim(group []*item, now time.Time) ([]*item, error) {
 		}
 		claimed = append(claimed, it)
 	}
-	err := d.syncBytes(claimed)
+	err := d.syncBytes(d.tree, claimed)
 	if err == nil {
 		err = d.syncAll(touched)
 	}
 	if err != nil {
 		for _, it := range claimed {
 			d.block(it, Unfinishable, err, now)
+			d.hold(it)
 		}
 		claimed = nil
 	}
@@ -115,16 +116,16 @@ func (d *Dir) take(it *item, now time.Time, touched map[string]bool) error {
 }
 
 // syncBytes makes the content of claims durable: their writers need not have.
-func (d *Dir) syncBytes(claimed []*item) error {
+func (t *tree) syncBytes(claimed []*item) error {
 	if len(claimed) > syncEach {
-		done, err := d.tree.claims.syncFileSystem()
+		done, err := t.claims.syncFileSystem()
 		if done || err != nil {
 			return err
 		}
 	}
 	for _, it := range claimed {
 		dir, name := it.place()
-		in, err := d.tree.folder(dir)
+		in, err := t.folder(dir)
 		if err != nil {
 			continue // read will say so
 		}

@@ -111,11 +111,15 @@ func (d *Dir) group(ctx context.Context, items []*item, now time.Time) error {
 			return err
 		}
 	}
-	// What was put off goes first when the world is not busy any more.
-	if i := slices.IndexFunc(verdicts, func(v Verdict) bool { return v.Outcome == Deferred }); i >= 0 {
-		d.pause = claims[i].until
-	}
 	return nil
+}
+
+// hold lets nothing overtake what was put off: it goes first when the world is
+// not busy any more.
+func (d *Dir) hold(it *item) {
+	if it.until.After(d.pause) {
+		d.pause = it.until
+	}
 }
 
 // handOver gets a verdict on each claim.

@@ -109,7 +109,7 @@ func (v *validator) literal(fs *fields, e *Entry, key Stated[token.Key]) {
 func (v *validator) digest(fs *fields, e *Entry, key Stated[token.Key]) {
 	f := fs.stated("digest")
 	if fs.missing("key") && (e.Action == Create || e.Action == Ensure) {
-		v.report.also(f.key.pos, `"digest" needs the token's "key" beside it; "tokendrop token key" prints both`)
+		v.report.also(f.key.pos, `"digest" needs the token's "key" beside it; "tokendrop token key --manifest" prints both`)
 	}
 	text, ok := v.text(f)
 	if !ok {
@@ -117,7 +117,7 @@ func (v *validator) digest(fs *fields, e *Entry, key Stated[token.Key]) {
 	}
 	digest, err := token.ParseDigest(text)
 	if err != nil {
-		v.report.at(f.value.pos, `"digest" is malformed; write sha256: and 44 characters of base64 or 64 of lower-case hex, as "tokendrop token key" prints it`)
+		v.report.at(f.value.pos, `"digest" is malformed; write sha256: and 44 characters of base64 or 64 of lower-case hex, as "tokendrop token key --manifest" prints it`)
 		return
 	}
 	c := Credential{Digest: digest}

@@ -103,14 +103,16 @@ func (p *planner) add(e *Entry) (store.Change, error) {
 		CreatedAt: p.env.Now,
 		Source:    p.env.Source,
 	}
-	cred, err := p.credential(e, token.Key{})
+	cred, err := p.credential(e, e.Key.Value)
 	if err != nil {
 		return store.Change{}, err
 	}
 	if err := p.issue(&rec, cred, e); err != nil {
 		return store.Change{}, err
 	}
-	e.apply(&rec, rec.IssuedAt)
+	if err := e.apply(&rec, rec.IssuedAt); err != nil {
+		return store.Change{}, err
+	}
 	rec.UpdatedAt = p.env.Now
 	p.draft.Put(rec)
 	return changeOf(&rec, store.Created), nil
@@ -144,7 +146,9 @@ func (p *planner) correct(rec store.Record, e *Entry) (store.Change, error) {
 	if e.IssuedAt.OK {
 		setIssued(&rec, e.IssuedAt.Value)
 	}
-	e.apply(&rec, rec.IssuedAt)
+	if err := e.apply(&rec, rec.IssuedAt); err != nil {
+		return store.Change{}, err
+	}
 	return p.write(&before, rec), nil
 }
 
@@ -170,7 +174,9 @@ func (p *planner) update(e *Entry) (store.Change, error) {
 		setIssued(&rec, set.IssuedAt.Value)
 		from = rec.IssuedAt
 	}
-	set.apply(&rec, from)
+	if err := set.apply(&rec, from); err != nil {
+		return store.Change{}, err
+	}
 	return p.write(&before, rec), nil
 }
 
@@ -210,9 +216,11 @@ func (p *planner) regenerate(e *Entry) (store.Change, error) {
 		if err := p.issue(&rec, cred, e); err != nil {
 			return store.Change{}, err
 		}
+	} else if e.IssuedAt.OK {
+		setIssued(&rec, e.IssuedAt.Value)
 	}
-	if e.Expiry.OK {
-		rec.ExpiresAt = e.Expiry.Value.from(rec.IssuedAt)
+	if err := e.apply(&rec, rec.IssuedAt); err != nil {
+		return store.Change{}, err
 	}
 	return p.write(&before, rec), nil
 }
@@ -265,6 +273,9 @@ func (p *planner) credential(e *Entry, keep token.Key) (Credential, error) {
 func (p *planner) generate(keep token.Key) (token.Token, error) {
 	if keep.IsZero() {
 		return token.Generate(p.env.Random)
+	}
+	if !keep.IsVersion4() {
+		return token.Token{}, errors.New("the key is no random UUID (version 4), which a generated token needs; leave \"key\" out")
 	}
 	return token.GenerateFor(keep, p.env.Random)
 }

@@ -35,8 +35,8 @@ func (p *planner) need(e *Entry) (store.Record, error) {
 
 // apply makes the stated attributes true of a record. Durations count from
 // the given instant; IssuedAt is the caller's business, because it is part of
-// issuing.
-func (a *Attributes) apply(rec *store.Record, from time.Time) {
+// issuing. It refuses what no record may be.
+func (a *Attributes) apply(rec *store.Record, from time.Time) error {
 	if a.Description.OK {
 		rec.Description = a.Description.Value
 	}
@@ -49,6 +49,10 @@ func (a *Attributes) apply(rec *store.Record, from time.Time) {
 	if a.Active.OK {
 		rec.Active = a.Active.Value
 	}
+	if rec.ExpiresAt.Year() > maxYear {
+		return refuse(a.Expiry.Pos, "the token would expire after the year 9999; for no end write \"unlimited\"")
+	}
+	return nil
 }
 
 // from is the instant of expiry for what was issued at that time; zero for
