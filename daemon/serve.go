@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	stdlog "log"
+	stdlog "log" //nolint:depguard // the type of http.Server.ErrorLog
 	"maps"
 	"net"
 	"net/http"
