@@ -22,6 +22,7 @@ type Env struct {
 // Plan works out what a manifest changes and writes it into draft, entry by
 // entry, so that a later entry sees an earlier one. It returns what each entry
 // did. With any problem the draft must be thrown away: the unit is the patch.
+// There are at most as many problems as Decode has.
 func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) {
 	p := planner{draft: draft, env: env}
 	changes := make([]store.Change, 0, len(m.Entries))
@@ -29,19 +30,19 @@ func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) 
 		e := &m.Entries[i]
 		change, err := p.entry(e)
 		if err != nil {
-			p.problems = append(p.problems, problemAt(e.Pos, err))
+			p.report.also(placeOf(e, err), err.Error())
 			continue
 		}
 		change.Action = string(e.Action)
 		changes = append(changes, change)
 	}
-	return changes, p.problems
+	return changes, p.report.sorted()
 }
 
 type planner struct {
-	draft    *store.Draft
-	env      Env
-	problems []Problem
+	draft  *store.Draft
+	env    Env
+	report report
 }
 
 // refusal is why an entry cannot be applied to the records as they are.
@@ -54,11 +55,11 @@ func (r *refusal) Error() string { return r.text }
 
 func refuse(pos Pos, text string) error { return &refusal{pos, text} }
 
-func problemAt(pos Pos, err error) Problem {
+func placeOf(e *Entry, err error) Pos {
 	if r, ok := errors.AsType[*refusal](err); ok && r.pos.Line != 0 {
-		pos = r.pos
+		return r.pos
 	}
-	return Problem{Pos: pos, Text: err.Error()}
+	return e.Pos
 }
 
 func (p *planner) entry(e *Entry) (store.Change, error) {
