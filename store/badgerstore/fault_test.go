@@ -1,9 +1,12 @@
 package badgerstore
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -215,6 +218,61 @@ func TestNamesAreSynced(t *testing.T) {
 	if !errors.Is(err, store.ErrUnknown) {
 		t.Errorf("Commit = %v when the directory cannot be synced, want ErrUnknown", err)
 	}
+}
+
+// Badger goes through many logs in a large commit, and removes the first of
+// them before it ends. The directory is synced for these, and for later ones.
+func TestNamesAreSyncedAfterManyLogs(t *testing.T) {
+	o := testOptions(t.TempDir() + "/store")
+	h := smallHooks(o)
+	durable := 0 // the newest log there was when the directory was synced
+	h.sync = func(path string) (err error) {
+		if path == o.Path {
+			durable, err = newestLog(path)
+		}
+		return errors.Join(syncFile(path), err)
+	}
+	s := mustOpen(t, o, h)
+	first := s.disk.newest
+	check := func() (present []int) {
+		t.Helper()
+		present, err := logs(o.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if newest := present[len(present)-1]; newest > durable {
+			t.Fatalf("%s is new, and the directory was last synced at %s", logName(newest), logName(durable))
+		}
+		return present
+	}
+	if err := s.Commit(t.Context(), large(8<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if present := check(); present[0] <= first+1 {
+		t.Fatalf("the logs %v are there: the test has not made Badger remove %s", present, logName(first+1))
+	}
+	for before := s.disk.newest; s.disk.newest < before+3; {
+		if err := s.Commit(t.Context(), large(100<<10)); err != nil {
+			t.Fatal(err)
+		}
+		check()
+	}
+}
+
+// large is a batch of new tokens of about that many bytes.
+func large(bytes int) store.Batch {
+	b := store.Batch{Expect: make(map[store.Name]store.Revision), Entries: []store.Entry{{Outcome: store.Installed}}}
+	_, _ = rand.Read(b.Entries[0].Patch[:])
+	for i := range bytes / 1000 {
+		r := store.Record{
+			Name:        store.Name{User: b.Entries[0].Patch.String(), Name: strconv.Itoa(i)},
+			Description: strings.Repeat("d", 1000), Active: true, Generation: 1, Credentials: []store.Credential{{}},
+		}
+		_, _ = rand.Read(r.Credentials[0].Key[:])
+		b.Expect[r.Name] = 0
+		b.Put = append(b.Put, r)
+	}
+	return b
 }
 
 // Invariant 6: before anything is shown the logs that are there are synced,
