@@ -131,6 +131,7 @@ func TestHandlerFails(t *testing.T) {
 			if _, err := td.TryPass(); !errors.Is(err, errBroken) {
 				t.Fatalf("the pass ended with %v, want the handler's error", err)
 			}
+			td.HasStarted(false)
 			if n := len(td.Claims()); n != len(waiting) {
 				t.Errorf("%d claims, want all %d", n, len(waiting))
 			}

@@ -134,6 +134,19 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A directory that is told to stop before it was through has not started.
+func TestStoppedBeforeItStarted(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("x.yaml", "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := td.dir.pass(ctx, td.clock); err != nil {
+		t.Fatal(err)
+	}
+	td.Applied()
+	td.HasStarted(false)
+}
+
 // Invariant 8: hints that are lost cost a scan.
 func TestOverflow(t *testing.T) {
 	td := newDropDir(t)

@@ -15,7 +15,9 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 		d.began = now
 	}
 	defer func() {
-		d.signal(now)
+		if err == nil && ctx.Err() == nil { // otherwise there is more to do than waits
+			d.signal(now)
+		}
 		next = d.wake(now)
 		d.publish()
 	}()
