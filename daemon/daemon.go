@@ -9,7 +9,8 @@
 //     directory found has its outcome, or is found waiting.
 //  3. When it cannot be known what was stored, Run returns without renaming
 //     anything. The supervisor starts the process anew, and recovery decides.
-//  4. Run stops in the reverse order of its start, and leaves no goroutine.
+//  4. When Run ends, all its parts are told to stop at once. The store is closed
+//     after the last of them, and no goroutine is left.
 package daemon
 
 import (
