@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/tokendrop/tokendrop/store/token"
@@ -15,6 +16,8 @@ type Index struct {
 	mu     sync.RWMutex
 	byName map[Name]*Record
 	byKey  map[token.Key]*Record
+	marks  map[MarkID]Mark
+	rules  rules
 }
 
 // ByKey implements Reader.
@@ -29,6 +32,39 @@ func (x *Index) ByName(name Name) (Record, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return found(x.byName[name])
+}
+
+// Lookup implements Store.
+func (x *Index) Lookup(key token.Key) (Record, Rule, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	r := x.byKey[key]
+	if r == nil {
+		return Record{}, Rule{}, false
+	}
+	return *r, x.rules.of(r.User), true
+}
+
+// OfUser implements Reader. It looks at every token, which few plans ask for.
+func (x *Index) OfUser(user string) []Record {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var own []Record
+	for name, r := range x.byName {
+		if name.User == user {
+			own = append(own, *r)
+		}
+	}
+	slices.SortFunc(own, func(a, b Record) int { return a.Name.Compare(b.Name) })
+	return own
+}
+
+// Mark implements Reader.
+func (x *Index) Mark(id MarkID) (Mark, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	m, ok := x.marks[id]
+	return m, ok
 }
 
 func found(r *Record) (Record, bool) {
@@ -77,6 +113,11 @@ func (x *Index) Check(b *Batch) error {
 			return fmt.Errorf("%w: a token is at revision %d, not %d", ErrConflict, have, want)
 		}
 	}
+	for id, want := range b.ExpectMarks {
+		if have := x.marks[id].Revision; have != want {
+			return fmt.Errorf("%w: a mark is at revision %d, not %d", ErrConflict, have, want)
+		}
+	}
 	return x.checkKeys(b)
 }
 
@@ -106,7 +147,13 @@ func (x *Index) Apply(b *Batch) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.byName == nil {
-		x.byName, x.byKey = make(map[Name]*Record), make(map[token.Key]*Record)
+		x.byName, x.byKey, x.marks = make(map[Name]*Record), make(map[token.Key]*Record), make(map[MarkID]Mark)
+	}
+	for _, m := range b.Marks {
+		x.marks[m.MarkID] = m
+		if m.Kind == UserRule {
+			x.rules.set(m.Key, RuleOf(m.Value))
+		}
 	}
 	for _, name := range b.Delete {
 		x.remove(name)

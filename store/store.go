@@ -13,9 +13,10 @@
 //  2. Durable on return. When Commit returns nil, the batch survives kill -9
 //     and loss of power (store/memstore excepted, which says so).
 //  3. Readers are answered from memory, and see only what is durable.
-//  4. Conditional. Each token that a batch writes is expected at the revision
-//     at which the plan read it, or expected absent. One that is elsewhere by
-//     now fails the whole batch with ErrConflict.
+//  4. Conditional. Each token and mark that a batch writes is expected at the
+//     revision at which the plan read it, or expected absent. One that is
+//     elsewhere by now fails the whole batch with ErrConflict. So does one
+//     that was only read, if the batch expects it.
 //  5. A key belongs to one token at most, and so does a user with a name.
 //  6. Exactly once. A patch has at most one ledger entry: a batch with an
 //     entry of a patch that already has one fails with ErrApplied. A commit
@@ -64,11 +65,20 @@ type Reader interface {
 	ByKey(token.Key) (Record, bool)
 	// ByName finds the token of that user and name.
 	ByName(Name) (Record, bool)
+	// OfUser lists all tokens of a user, ordered by name.
+	OfUser(user string) []Record
+	// Mark finds a mark. One that is not there has the zero Revision.
+	Mark(MarkID) (Mark, bool)
 }
 
 // Store is a backend.
 type Store interface {
 	Reader
+
+	// Lookup finds the token that has a credential with that key, and what is
+	// said about its user, both at one moment. Of several rules that match the
+	// user the one with the most specific pattern holds.
+	Lookup(token.Key) (Record, Rule, bool)
 
 	// Tokens yields every token, in no particular order, as they were at one
 	// moment.
