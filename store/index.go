@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 
@@ -89,6 +90,14 @@ func (x *Index) Tokens() iter.Seq[Record] {
 			}
 		}
 	}
+}
+
+// Marks yields what there is at the moment of the call.
+func (x *Index) Marks() iter.Seq[Mark] {
+	x.mu.RLock()
+	all := slices.Collect(maps.Values(x.marks))
+	x.mu.RUnlock()
+	return slices.Values(all)
 }
 
 // Len is the number of tokens.

@@ -84,6 +84,10 @@ type Store interface {
 	// moment.
 	Tokens() iter.Seq[Record]
 
+	// Marks yields every mark, in no particular order, as they were at one
+	// moment.
+	Marks() iter.Seq[Mark]
+
 	// Commit stores a batch. It sets the revisions of the records and the
 	// numbers of the entries itself.
 	Commit(ctx context.Context, batch Batch) error
