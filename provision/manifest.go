@@ -21,6 +21,9 @@ type Manifest struct {
 	Users   []UserEntry
 }
 
+// empty tells whether there is nothing to do.
+func (m *Manifest) empty() bool { return len(m.Entries)+len(m.Users) == 0 }
+
 // Disposition is what is to become of the file when every entry has been
 // applied.
 type Disposition string

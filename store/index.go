@@ -138,14 +138,15 @@ func (x *Index) checkKeys(b *Batch) error {
 	for _, name := range b.Delete {
 		written[name] = true
 	}
-	taken := make(map[token.Key]bool, len(b.Put))
+	taken := make(map[token.Key]Name, len(b.Put))
 	for i := range b.Put {
 		for _, c := range b.Put[i].Credentials {
 			owner := x.byKey[c.Key]
-			if taken[c.Key] || owner != nil && !written[owner.Name] {
+			by, twice := taken[c.Key]
+			if twice && by != b.Put[i].Name || owner != nil && !written[owner.Name] {
 				return fmt.Errorf("%w: a key belongs to another token", ErrConflict)
 			}
-			taken[c.Key] = true
+			taken[c.Key] = b.Put[i].Name
 		}
 	}
 	return nil
