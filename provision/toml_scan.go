@@ -90,7 +90,7 @@ func (s *tomlScanner) keyPath() ([]*node, error) {
 			return nil, err
 		}
 		if len(keys) == maxKeyParts {
-			return nil, &tomlError{key.from, "more than 8 parts in a dotted key; a manifest needs two"}
+			return nil, &tomlError{key.from, "more than 8 parts in a dotted key; a manifest needs three"}
 		}
 		keys = append(keys, key)
 		s.skipSpace()

@@ -90,7 +90,7 @@ func (p *yamlParser) content(y *yaml.Node, n *node, depth int) {
 			p.report.at(key.pos, "merge keys (<<) are not allowed; write the fields out")
 			key.bad = true
 		}
-		n.fields = append(n.fields, field{key, p.node(y.Content[i+1], depth+1)})
+		n.fields = append(n.fields, field{key: key, value: p.node(y.Content[i+1], depth+1)})
 	}
 }
 
