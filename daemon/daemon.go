@@ -16,6 +16,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -36,16 +38,20 @@ type Options struct {
 	Log zerolog.Logger
 	// OnReady is called once, when verify begins to answer; nil for none.
 	OnReady func()
+	// Reload asks for the configuration to be read again, by Load.
+	Reload <-chan os.Signal
+	Load   func() (*config.Config, error)
 }
 
-// Run runs the daemon until ctx ends, which is no error. It returns an error
-// if the daemon cannot start or cannot go on.
+// Run runs the daemon until ctx ends, which is no error. It returns an error if
+// the daemon cannot start or cannot go on. It expects a umask under which
+// nothing is open to others before it has its mode.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	st, err := OpenStore(ctx, cfg.Store, o.Log)
 	if err != nil {
 		return err
 	}
-	err = newDaemon(cfg, st, o).run(ctx, cfg)
+	err = newDaemon(st, o).run(ctx, cfg)
 	if errors.Is(err, store.ErrUnknown) {
 		return err // nothing may touch the files before they are opened anew
 	}
@@ -63,18 +69,15 @@ func OpenStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.S
 type daemon struct {
 	Options
 	store store.Store
-	dirs  []*patches.Dir
+	drops drops
 	ready atomic.Bool
 }
 
-func newDaemon(cfg *config.Config, st store.Store, o Options) *daemon {
-	d := &daemon{Options: o, store: st}
+func newDaemon(st store.Store, o Options) *daemon {
 	applier := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader}
-	for i, c := range cfg.Drops {
-		d.dirs = append(d.dirs, patches.New(patches.Config{
-			Name: c.Name, Path: c.Path, AfterApply: c.AfterApply, Settle: c.Settle, Rescan: c.Rescan,
-			StartWait: cfg.Verify.StartWait, Redact: c.Redact, MaxSize: c.MaxSize, Exclude: cfg.Excludes(i),
-		}, worker{applier, o.Log}, o.Log))
+	d := &daemon{Options: o, store: st}
+	d.drops.new = func(cfg patches.Config) *patches.Dir {
+		return patches.New(cfg, worker{applier, o.Log}, o.Log)
 	}
 	return d
 }
@@ -88,35 +91,39 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	for _, s := range servers {
 		group.Go(func() error { return s.run(ctx) })
 	}
-	for _, dir := range d.dirs {
-		group.Go(func() error { return dir.Run(ctx) })
-	}
-	group.Go(func() error { return d.announce(ctx) })
+	d.drops.follow(ctx, group, dropConfigs(cfg))
+	group.Go(func() error {
+		if d.announce(ctx) {
+			d.reload(ctx, group, cfg)
+		}
+		d.notify(systemd.SdNotifyStopping)
+		return nil
+	})
 	return group.Wait()
 }
 
 // announce says that the daemon is ready once every directory has had its
-// first pass.
-func (d *daemon) announce(ctx context.Context) error {
-	for _, dir := range d.dirs {
+// first pass. It returns false if ctx ended before.
+func (d *daemon) announce(ctx context.Context) bool {
+	for _, dir := range d.drops.dirs() {
 		select {
 		case <-dir.Started():
 		case <-ctx.Done():
-			return nil
+			return false
 		}
 	}
 	d.ready.Store(true)
+	debug.FreeOSMemory() // what a first pass over many files took is not needed again
 	d.Log.Info().Msg("ready")
-	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
-		d.Log.Warn().Err(err).Msg("telling systemd")
-	}
+	d.notify(systemd.SdNotifyReady)
 	if d.OnReady != nil {
 		d.OnReady()
 	}
-	<-ctx.Done()
-	_, err := systemd.SdNotify(false, systemd.SdNotifyStopping)
-	if err != nil {
+	return true
+}
+
+func (d *daemon) notify(state string) {
+	if _, err := systemd.SdNotify(false, state); err != nil {
 		d.Log.Warn().Err(err).Msg("telling systemd")
 	}
-	return nil
 }

@@ -92,7 +92,10 @@ func makeSocketDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, socketDirMode); err != nil {
+	if err := makeSocketDir(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, socketDirMode); err != nil {
 		return err
 	}
 	return os.Chmod(dir, socketDirMode) // whatever the umask is

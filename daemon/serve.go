@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log" //nolint:depguard // the type of http.Server.ErrorLog
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
@@ -30,7 +33,7 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 	if err != nil {
 		return nil, err
 	}
-	service := &admin.Local{Store: d.store, Now: time.Now}
+	service := &admin.Local{Store: d.store, Now: time.Now, Ready: d.ready.Load}
 	all = append(all, server{admin.NewServer(service), control})
 
 	gate := &verify.Handler{Tokens: d.store, Now: time.Now, Ready: d.ready.Load, Health: d.health}
@@ -41,6 +44,9 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 		}
 		d.Log.Info().Stringer("address", l.Addr()).Msg("listening")
 		all = append(all, server{verify.NewServer(gate), l})
+	}
+	for _, s := range all {
+		s.http.ErrorLog = stdlog.New(d.Log, "", 0)
 	}
 	return all, nil
 }
@@ -74,11 +80,28 @@ func (s server) run(ctx context.Context) error {
 // health tells whether the daemon is ready, and what does not work.
 func (d *daemon) health() verify.Health {
 	h := verify.Health{Ready: d.ready.Load(), Degraded: []string{}}
-	for _, dir := range d.dirs {
+	for _, dir := range d.drops.dirs() {
 		s := dir.Status()
 		if s.State != patches.Working && s.State != patches.Starting {
 			h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: %s", s.Name, s.State))
 		}
+		h.Degraded = append(h.Degraded, stuck(&s)...)
 	}
 	return h
+}
+
+// stuck counts the patches that wait for something that does not come by
+// itself. Their names are for "tokendrop status": who asks here may be anybody.
+func stuck(s *patches.Status) []string {
+	counts := map[patches.Reason]int{}
+	for _, w := range s.Waiting {
+		if !w.Reason.Passes() {
+			counts[w.Reason]++
+		}
+	}
+	var lines []string
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		lines = append(lines, fmt.Sprintf("drop directory %s: %d waiting: %s", s.Name, counts[reason], reason))
+	}
+	return lines
 }

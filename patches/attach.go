@@ -17,19 +17,16 @@ func (d *Dir) attach(now time.Time) bool {
 	d.detach()
 	d.watch = newWatch(d.log)
 	d.watch.addParent(d.cfg.Path) // before it is opened, so that nothing happens in between
-	err := d.open()
+	var err error
+	d.tree, err = openTree(d.cfg.Path, d.sync)
 	d.setState(stateOf(err), err)
 	if err != nil {
 		return false
 	}
 	d.full, d.leased = true, d.tree.leased
 	d.recover(".", now)
+	d.tree.forget() // of the folders that were removed because they were empty
 	return true
-}
-
-func (d *Dir) open() (err error) {
-	d.tree, err = openTree(d.cfg.Path)
-	return err
 }
 
 // detach forgets everything about the directory that is not on disk.

@@ -54,10 +54,15 @@ func groupEnd(items []*item) int {
 	return len(items)
 }
 
+// syncEach is how many claims are synced one by one; for more of them it costs
+// less to sync the file system.
+const syncEach = 8
+
 // claim moves the group's dropped files among the claims, and makes all of
-// them durable before anybody decides on one: otherwise a power cut could
-// bring a file back under its old name after its content was applied, and it
-// would be applied twice. What cannot be moved is left where it is.
+// them durable before anybody decides on one, names and bytes: otherwise a
+// power cut could bring a file back under its old name, or a part of it, after
+// its content was applied, and it would be applied twice. What cannot be moved
+// is left where it is.
 func (d *Dir) claim(group []*item, now time.Time) ([]*item, error) {
 	var claimed []*item
 	touched := map[string]bool{}
@@ -73,9 +78,14 @@ func (d *Dir) claim(group []*item, now time.Time) ([]*item, error) {
 		}
 		claimed = append(claimed, it)
 	}
-	if err := d.syncAll(touched); err != nil {
+	err := d.syncBytes(d.tree, claimed)
+	if err == nil {
+		err = d.syncAll(touched)
+	}
+	if err != nil {
 		for _, it := range claimed {
 			d.block(it, Unfinishable, err, now)
+			d.hold(it)
 		}
 		claimed = nil
 	}
@@ -102,6 +112,33 @@ func (d *Dir) take(it *item, now time.Time, touched map[string]bool) error {
 	delete(d.files, it.path)
 	it.id, it.fresh, it.tries = id, true, 0
 	d.claims[id] = it
+	return nil
+}
+
+// syncBytes makes the content of claims durable: their writers need not have.
+func (t *tree) syncBytes(claimed []*item) error {
+	if len(claimed) > syncEach {
+		done, err := t.claims.syncFileSystem()
+		if done || err != nil {
+			return err
+		}
+	}
+	for _, it := range claimed {
+		dir, name := it.place()
+		in, err := t.folder(dir)
+		if err != nil {
+			continue // read will say so
+		}
+		f, err := in.open(name)
+		if err != nil {
+			continue
+		}
+		err = f.sync()
+		f.close()
+		if err != nil {
+			return fmt.Errorf("making claims durable: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -184,34 +185,111 @@ func TestSyncedBeforeHandled(t *testing.T) {
 	td.Drop("x.yaml", "a")
 	td.Drop("sub/y.yaml", "b")
 	synced := map[uint64]bool{}
+	named := false // .tokendrop, before there is anything in it
 	td.dir.sync = func(f *folder) error {
 		synced[f.info.ino] = len(td.Claims()) == 2
+		named = named || f.info.ino == td.inode(".") && td.Text(claimDir+"/"+lockName) == "-"
 		return nil
 	}
 	td.ledger.before = func([]Patch) {
 		for _, rel := range []string{".", "sub", claimDir, claimDir + "/sub"} {
-			st, err := statPath(filepath.Join(td.path, rel))
-			must(t, err)
-			if !synced[st.ino] {
+			if !synced[td.inode(rel)] {
 				t.Errorf("%s was not synced after the claims were made", rel)
 			}
 		}
 	}
 	td.Pass()
+	if !named {
+		t.Error("the name of .tokendrop was not made durable before it was used")
+	}
 	td.Applied("b", "a")
 }
 
-func TestSyncFails(t *testing.T) {
-	td := newDropDir(t)
-	td.Drop("x.yaml", "a")
-	td.dir.sync = func(*folder) error { return errBroken }
-	td.Pass()
-	if len(td.ledger.handed) != 0 || len(td.Claims()) != 1 {
-		t.Error("a claim that may not be durable was handed over")
+// The claims' bytes too, of those as well that an earlier process has made. A
+// few files and many are synced in different ways.
+func TestBytesSyncedBeforeHandled(t *testing.T) {
+	for _, count := range []int{1, syncEach, syncEach + 1, 3 * syncEach} {
+		td := newDropDir(t)
+		for i := range count {
+			td.Drop(fmt.Sprintf("sub/%03d.yaml", i), "a")
+		}
+		synced := map[string]bool{}
+		td.dir.syncBytes = func(_ *tree, claimed []*item) error {
+			if claims := td.Claims(); len(claims) != count {
+				t.Errorf("synced when there were %d claims of %d", len(claims), count)
+			}
+			for _, it := range claimed {
+				synced[it.path] = true
+			}
+			return nil
+		}
+		checked := func(group []Patch) {
+			if len(group) != count || len(synced) != count {
+				t.Errorf("%d patches were handed over and %d synced, want %d", len(group), len(synced), count)
+			}
+			clear(synced)
+		}
+		td.ledger.before, td.ledger.failBefore = checked, true
+		if _, err := td.TryPass(); !errors.Is(err, errBroken) {
+			t.Fatalf("the pass ended with %v", err)
+		}
+		hook := td.dir.syncBytes
+		td.Restart()
+		td.dir.syncBytes = hook
+		td.Pass()
+		td.NoClaims()
 	}
-	td.dir.sync = (*folder).sync
-	td.After(time.Minute).Pass()
-	td.Applied("a")
+}
+
+// What the hook above stands for does its work, or says so.
+func TestSyncBytes(t *testing.T) {
+	td := newDropDir(t)
+	td.ledger.full = true
+	for i := range syncEach + 1 {
+		td.Drop(fmt.Sprintf("sub/%03d.yaml", i), "a")
+	}
+	td.Pass()
+	items := slices.Collect(maps.Values(td.dir.claims))
+	for _, n := range []int{0, 1, syncEach, syncEach + 1} {
+		if err := td.dir.tree.syncBytes(items[:n]); err != nil {
+			t.Errorf("syncing %d claims: %v", n, err)
+		}
+	}
+}
+
+// What may not be durable is not handed over, and nothing overtakes it.
+func TestSyncFails(t *testing.T) {
+	for name, fail := range map[string]func(d *Dir, err error){
+		"names": func(d *Dir, err error) { d.sync = func(*folder) error { return err } },
+		"bytes": func(d *Dir, err error) { d.syncBytes = func(*tree, []*item) error { return err } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			td := newDropDir(t)
+			td.Pass()
+			var want []string
+			for i := range groupMax() + 1 {
+				want = append(want, fmt.Sprintf("%05d.yaml", i))
+				td.Drop(want[i], want[i])
+			}
+			fail(td.dir, errBroken)
+			td.dir.step = func(step string) error {
+				if step == "synced" { // only the first group is out of luck
+					fail(td.dir, nil)
+				}
+				return nil
+			}
+			if next := td.Pass(); next != putOffMin {
+				t.Errorf("comes back after %v, want %v", next, putOffMin)
+			}
+			if len(td.ledger.handed) != 0 || len(td.Claims()) != groupMax() {
+				t.Errorf("%d patches were handed over, and %d are claimed", len(td.ledger.handed), len(td.Claims()))
+			}
+			td.Waits(want[0], Unfinishable)
+			td.After(putOffMin).Pass()
+			td.Applied(want...)
+			td.NoClaims()
+		})
+	}
 }
 
 type shortHandler struct{}

@@ -13,6 +13,7 @@ import (
 func (d *Dir) conclude(c *claim, v Verdict, now time.Time) error {
 	if v.Outcome == Deferred {
 		c.putOff(now, PutOff, strings.Join(v.Reasons, "; "))
+		d.hold(c.item)
 		return nil
 	}
 	err := d.carryOut(c, v, now)

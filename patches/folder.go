@@ -153,11 +153,13 @@ func (f *folder) removeFolder(name string) error {
 	return unix.Unlinkat(f.fd, name, unix.AT_REMOVEDIR)
 }
 
-func (f *folder) mkdir(name string, perm uint32) error {
-	if err := unix.Mkdirat(f.fd, name, perm); !errors.Is(err, fs.ErrExist) {
-		return err
+// mkdir makes a directory; made is false where there was one already.
+func (f *folder) mkdir(name string, perm uint32) (made bool, err error) {
+	err = unix.Mkdirat(f.fd, name, perm)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
 	}
-	return nil
+	return err == nil, err
 }
 
 func (f *folder) chmod(perm uint32) error { return unix.Fchmod(f.fd, perm) }

@@ -123,6 +123,13 @@ func (td *dropDir) Outcome(rel string, suffixes ...string) {
 	}
 }
 
+func (td *dropDir) inode(rel string) uint64 {
+	td.Helper()
+	st, err := statPath(filepath.Join(td.path, rel))
+	must(td.T, err)
+	return st.ino
+}
+
 // Claims lists what lies among the claims.
 func (td *dropDir) Claims() []string {
 	var found []string

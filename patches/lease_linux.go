@@ -43,6 +43,10 @@ func (f *folder) leases() bool {
 	return true
 }
 
+// syncFileSystem makes everything durable on the folder's file system. It
+// returns false where the system cannot.
+func (f *folder) syncFileSystem() (done bool, err error) { return true, unix.Syncfs(f.fd) }
+
 // putBack renames a file to a name that must be free.
 func (f *folder) putBack(name string, to *folder, newName string) error {
 	return unix.Renameat2(f.fd, name, to.fd, newName, unix.RENAME_NOREPLACE)

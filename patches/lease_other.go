@@ -14,6 +14,8 @@ func (f *file) unlease() {}
 
 func (f *folder) leases() bool { return false }
 
+func (f *folder) syncFileSystem() (done bool, err error) { return false, nil }
+
 // putBack renames a file to a name that must be free, as far as one look can
 // tell.
 func (f *folder) putBack(name string, to *folder, newName string) error {

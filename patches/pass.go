@@ -111,13 +111,16 @@ func (d *Dir) group(ctx context.Context, items []*item, now time.Time) error {
 			return err
 		}
 	}
-	if len(claims) > 0 && !slices.ContainsFunc(verdicts, decided) {
-		d.pause = claims[0].until
-	}
 	return nil
 }
 
-func decided(v Verdict) bool { return v.Outcome != Deferred }
+// hold lets nothing overtake what was put off: it goes first when the world is
+// not busy any more.
+func (d *Dir) hold(it *item) {
+	if it.until.After(d.pause) {
+		d.pause = it.until
+	}
+}
 
 // handOver gets a verdict on each claim.
 func (d *Dir) handOver(ctx context.Context, claims []*claim) ([]Verdict, error) {
@@ -181,7 +184,7 @@ func (d *Dir) isStarted() bool {
 }
 
 func (d *Dir) holdsStart() bool {
-	holds := func(it *item) bool { return it.atStart && !it.ready && it.why.holdsStart() }
+	holds := func(it *item) bool { return it.atStart && !it.ready && it.why.Passes() }
 	for _, it := range d.files {
 		if holds(it) {
 			return true

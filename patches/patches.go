@@ -92,7 +92,7 @@ type Dir struct {
 
 	full   bool      // the next pass is a full scan
 	scanAt time.Time // when the next one is due anyway
-	pause  time.Time // nothing is handed over before: a whole group was put off
+	pause  time.Time // nothing is handed over before: something was put off
 
 	began   time.Time // of the first pass
 	scanned bool      // the first scan has been made
@@ -104,8 +104,9 @@ type Dir struct {
 	// step is called after each step that survives a crash, for tests to end
 	// a pass there with errStopped.
 	step func(string) error
-	// sync makes a directory's names durable.
-	sync func(*folder) error
+	// sync makes a directory's names durable, syncBytes what is in claims.
+	sync      func(*folder) error
+	syncBytes func(*tree, []*item) error
 }
 
 // errStopped ends a pass at once, as a crash would.
@@ -121,7 +122,7 @@ func New(cfg Config, h Handler, log zerolog.Logger) *Dir {
 		log:     log.With().Str("drop", cfg.Name).Logger(),
 		started: make(chan struct{}),
 		step:    func(string) error { return nil },
-		sync:    (*folder).sync,
+		sync:    (*folder).sync, syncBytes: (*tree).syncBytes,
 	}
 	for _, path := range cfg.Exclude {
 		if rel, ok := strings.CutPrefix(filepath.Clean(path), cfg.Path+"/"); ok {

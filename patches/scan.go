@@ -193,13 +193,13 @@ func (d *Dir) settle(it *item, seen sighting, now time.Time) {
 }
 
 // block keeps an item waiting for a cause that only somebody else can remove.
-// A claim is tried again by time, for nobody is notified of it.
+// Where nobody is notified of that, it is tried again by time.
 func (d *Dir) block(it *item, why Reason, err error, now time.Time) {
 	if it.logged != why {
 		it.logged = why
 		d.log.Warn().Str("path", it.path).Err(err).Str("why", string(why)).Msg("patch waits")
 	}
-	if it.claimed() {
+	if it.claimed() || why == Unclaimable {
 		it.putOff(now, why, err.Error())
 		return
 	}

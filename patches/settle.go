@@ -28,7 +28,8 @@ const (
 	Displaced    Reason = "claimed, no regular file with one link, and its name is taken"
 )
 
-func (r Reason) holdsStart() bool { return r == BeingWritten || r == Settling || r == Empty }
+// Passes tells that the wait ends by itself, so that the start waits too.
+func (r Reason) Passes() bool { return r == BeingWritten || r == Settling || r == Empty }
 
 // access is what trying to read a file has shown.
 type access int

@@ -20,6 +20,7 @@ type tree struct {
 	lock   *file
 	leased bool // leases mean something here
 	subs   map[string]*folder
+	sync   func(*folder) error // makes a directory's names durable
 }
 
 // What opening a tree may return, beside errors of the system.
@@ -33,12 +34,12 @@ const maxSubs = 64
 
 // openTree opens the directory, makes claimDir where it is missing, and takes
 // the lock.
-func openTree(name string) (*tree, error) {
+func openTree(name string, sync func(*folder) error) (*tree, error) {
 	root, err := openFolder(name)
 	if err != nil {
 		return nil, fmt.Errorf("opening the drop directory: %w", err)
 	}
-	t := &tree{path: name, root: root, subs: map[string]*folder{}, leased: root.leases()}
+	t := &tree{path: name, root: root, subs: map[string]*folder{}, leased: root.leases(), sync: sync}
 	if err := t.own(); err != nil {
 		t.close()
 		return nil, err
@@ -48,7 +49,7 @@ func openTree(name string) (*tree, error) {
 
 // own makes the directory this daemon's.
 func (t *tree) own() error {
-	if err := t.root.mkdir(claimDir, 0o700); err != nil {
+	if _, err := t.root.mkdir(claimDir, 0o700); err != nil {
 		return fmt.Errorf("making .tokendrop: %w", err)
 	}
 	claims, err := t.root.sub(claimDir)
@@ -58,6 +59,9 @@ func (t *tree) own() error {
 	t.claims = claims
 	if claims.info.uid != uint32(os.Geteuid()) {
 		return errForeign
+	}
+	if err := t.sync(t.root); err != nil {
+		return fmt.Errorf("making .tokendrop durable: %w", err)
 	}
 	if claims.info.mode != 0o700 {
 		if err := claims.chmod(0o700); err != nil {
@@ -123,13 +127,18 @@ func (t *tree) make(rel string, perm uint32) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := in.mkdir(name, perm); err != nil {
+	made, err := in.mkdir(name, perm)
+	if err != nil {
 		return nil, err
 	}
-	if err := in.sync(); err != nil {
+	if err := t.sync(in); err != nil {
 		return nil, err
 	}
-	return t.folder(rel)
+	f, err = t.folder(rel)
+	if err == nil && made && f.info.mode&perm != perm { // the umask has taken bits away
+		err = f.chmod(f.info.mode | perm)
+	}
+	return f, err
 }
 
 // trim closes subdirectories where there are many. Folders that were returned

@@ -136,14 +136,10 @@ func (d *Dir) hintLost(err error) {
 
 // isFolder tells a new subdirectory from other names that are no patches.
 func (d *Dir) isFolder(rel string) bool {
-	dir, name := path.Split(rel)
+	name := path.Base(rel)
 	if ok, _ := judgeFolder(name); !ok || d.exclude[rel] {
 		return false
 	}
-	in, err := d.tree.folder(path.Clean(dir))
-	if err != nil {
-		return false
-	}
-	st, err := in.stat(name)
+	st, err := d.tree.root.stat(rel) // opens nothing that would stay open
 	return err == nil && st.folder()
 }

@@ -55,9 +55,9 @@ const conflictRetries = 20
 // has to end, and the next one finds out (store.ErrUnknown), or that ctx ended
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
+	texts := readAll(patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	texts := readAll(patches)
 	results := make([]Result, 0, len(patches))
 	for len(results) < len(patches) {
 		some, err := a.applySome(ctx, texts[len(results):])
@@ -76,9 +76,9 @@ func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) 
 // least one.
 func (a *Applier) applySome(ctx context.Context, patches []text) ([]Result, error) {
 	var err error
-	askLedger := false
+	var askLedger, tooLarge bool
 	for range conflictRetries {
-		t := transaction{applier: a, askLedger: askLedger}
+		t := transaction{applier: a, askLedger: askLedger, tooLarge: tooLarge}
 		if err = t.plan(ctx, patches); err != nil {
 			return nil, err
 		}
@@ -88,6 +88,8 @@ func (a *Applier) applySome(ctx context.Context, patches []text) ([]Result, erro
 		switch err = a.Store.Commit(ctx, t.draft.Batch(t.entries)); {
 		case errors.Is(err, store.ErrApplied):
 			askLedger = true
+		case errors.Is(err, store.ErrTooLarge):
+			patches, tooLarge = patches[:(len(t.results)+1)/2], len(t.results) == 1
 		case !errors.Is(err, store.ErrConflict):
 			return t.results, err
 		}
@@ -99,6 +101,7 @@ func (a *Applier) applySome(ctx context.Context, patches []text) ([]Result, erro
 type transaction struct {
 	applier   *Applier
 	askLedger bool
+	tooLarge  bool // a patch is not to be tried, because the store does not take it
 	now       time.Time
 	draft     *store.Draft
 	size      store.Size
@@ -132,14 +135,16 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 		}
 	}
 	d := t.decide(p)
-	if !t.applier.Store.Limits().Allows(t.size.Add(d.size())) {
+	size := d.size()
+	if t.tooLarge || !t.applier.Store.Limits().Allows(t.size.Add(size)) {
 		if len(t.entries) > 0 {
 			return false, nil
 		}
 		d = t.fail(p, Problem{Text: "the manifest changes more than one transaction of the store can hold; split it into several files"})
+		size = d.size()
 	}
 	t.draft.Merge(d.over)
-	t.size = t.size.Add(d.size())
+	t.size = t.size.Add(size)
 	t.entries = append(t.entries, d.entry)
 	t.results = append(t.results, p.result(&d.entry))
 	return true, nil
@@ -158,13 +163,17 @@ func (t *transaction) decide(p *text) decision {
 		return t.fail(p, p.problems...)
 	}
 	d := decision{entry: t.entry(p, store.Installed), over: store.NewDraft(t.draft)}
-	used, problems := p.once(d.over)
-	if used || p.manifest.empty() {
+	if p.manifest.empty() {
 		d.entry.Outcome = store.Skipped
 		return d
 	}
+	used, problems := p.once(d.over)
 	if len(problems) > 0 {
 		return t.fail(p, problems...)
+	}
+	if used {
+		d.entry.Outcome = store.Skipped
+		return d
 	}
 	d.entry.Changes, problems = Plan(p.manifest, d.over, Env{Now: t.now, Random: t.applier.Random, Source: p.Source})
 	if len(problems) > 0 {

@@ -37,6 +37,8 @@ func put[T any](to *T, stated Stated[T]) {
 func (a *Attributes) check(rec *store.Record) error {
 	scoped := len(rec.Scopes)+len(rec.ScopeSets) > 0
 	switch {
+	case rec.ExpiresAt.Year() > maxYear:
+		return refuse(a.Expiry.Pos, "the token would expire after the year 9999; for no end write \"unlimited\"")
 	case rec.Type == store.Custom && !scoped:
 		return refuse(a.Type.Pos, "a custom token needs \"scopes\" or \"scope_sets\"; without any it could do nothing")
 	case rec.Type != store.Custom && scoped:

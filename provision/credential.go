@@ -204,7 +204,7 @@ func (v *validator) literal(f *field, key Stated[token.Key]) []Source {
 func (v *validator) digest(fs *fields, key Stated[token.Key], needsKey bool) []Source {
 	f := fs.stated("digest")
 	if needsKey && fs.missing("key") {
-		v.report.also(f.key.pos, `"digest" needs the token's "key" beside it; "tokendrop token key" prints both`)
+		v.report.also(f.key.pos, `"digest" needs the token's "key" beside it; "tokendrop token key --manifest" prints both`)
 	}
 	text, ok := v.text(f)
 	if !ok {
@@ -212,7 +212,7 @@ func (v *validator) digest(fs *fields, key Stated[token.Key], needsKey bool) []S
 	}
 	digest, err := token.ParseDigest(text)
 	if err != nil {
-		v.report.at(f.value.pos, `"digest" is malformed; write sha256: and 44 characters of base64 or 64 of lower-case hex, as "tokendrop token key" prints it`)
+		v.report.at(f.value.pos, `"digest" is malformed; write sha256: and 44 characters of base64 or 64 of lower-case hex, as "tokendrop token key --manifest" prints it`)
 		return nil
 	}
 	return []Source{{Pos: f.value.pos, Credential: Credential{Key: key.Value, HasKey: key.OK, Digest: digest}}}

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,7 +26,7 @@ func (p *planner) issue(rec *store.Record, e *Entry, sources []Source) error {
 	var list []store.Credential
 	var added uint64
 	for i := range sources {
-		c, isNew, err := p.credential(rec, old, &sources[i])
+		c, isNew, err := p.credential(rec, old, keptKey(e, old, list), &sources[i])
 		if err != nil {
 			return err
 		}
@@ -43,12 +44,24 @@ func (p *planner) issue(rec *store.Record, e *Entry, sources []Source) error {
 	return p.keepInGrace(rec, old, e)
 }
 
+// keptKey is the key that a generated credential gets: the token's, or the one
+// that the entry states. A second credential gets a key of its own.
+func keptKey(e *Entry, old, list []store.Credential) token.Key {
+	switch {
+	case len(list) > 0:
+		return token.Key{}
+	case len(old) > 0:
+		return old[0].Key
+	}
+	return e.Key.Value
+}
+
 // credential is what a source states, or what is generated for it, and whether
 // it is new to the record.
-func (p *planner) credential(rec *store.Record, old []store.Credential, s *Source) (store.Credential, bool, error) {
+func (p *planner) credential(rec *store.Record, old []store.Credential, keep token.Key, s *Source) (store.Credential, bool, error) {
 	stated := s.Credential
 	if s.Generate {
-		t, err := p.generate(old)
+		t, err := p.generate(keep)
 		if err != nil {
 			return store.Credential{}, false, fmt.Errorf("generating a token: %w", err)
 		}
@@ -70,12 +83,16 @@ func (p *planner) credential(rec *store.Record, old []store.Credential, s *Sourc
 	return store.Credential{Key: stated.Key, Digest: stated.Digest}, true, nil
 }
 
-// generate makes a new secret, under the key that the token has.
-func (p *planner) generate(old []store.Credential) (token.Token, error) {
-	if len(old) == 0 {
+// generate makes a new secret, under the key that the token has or that the
+// entry states.
+func (p *planner) generate(keep token.Key) (token.Token, error) {
+	if keep.IsZero() {
 		return token.Generate(p.env.Random)
 	}
-	return token.GenerateFor(old[0].Key, p.env.Random)
+	if !keep.IsVersion4() {
+		return token.Token{}, errors.New("the key is no random UUID (version 4), which a generated token needs; leave \"key\" out")
+	}
+	return token.GenerateFor(keep, p.env.Random)
 }
 
 // keepInGrace keeps what was replaced good for a while.

@@ -248,11 +248,13 @@ func (p *planner) regenerate(e *Entry) error {
 		if e.Generation.OK {
 			rec.Generation = e.Generation.Value
 		}
+	} else if e.IssuedAt.OK {
+		setIssued(&rec, e.IssuedAt.Value)
 	}
-	if e.Expiry.OK {
-		rec.ExpiresAt = e.Expiry.Value.from(rec.IssuedAt)
-		p.boundGrace(&rec)
+	if err := e.apply(&rec, rec.IssuedAt); err != nil {
+		return err
 	}
+	p.boundGrace(&rec)
 	p.write(e, &before, rec)
 	return nil
 }

@@ -240,6 +240,43 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// No time is stored that cannot be written.
+func TestExpiryOutOfRange(t *testing.T) {
+	w := newWorld(t)
+	for _, fields := range []string{"issued_at: 9999-12-31, expires_in: 10d", "expires_at: 9999-12-31"} {
+		_, problems := w.apply(entry("action: create, " + anna + ", " + fields + ", " + tok(0)))
+		if refused := len(problems) == 1; refused != strings.Contains(fields, "expires_in") {
+			t.Errorf("%s: %v", fields, problems)
+		}
+	}
+	if got := w.token("anna", "a").ExpiresAt.Year(); got != 9999 {
+		t.Errorf("the last day ends in the year %d", got)
+	}
+}
+
+// A generated token can be given its key, so that an ensure that states one is
+// true when it is dropped again.
+func TestEnsureGeneratesUnderAKey(t *testing.T) {
+	w := newWorld(t)
+	manifest := entry("action: ensure, " + anna + ", generate: true, key: " + keyOf(numbered[0]))
+	if got := w.must(manifest) + " " + w.must(manifest); got != "created unchanged" {
+		t.Error(got)
+	}
+	if r := w.token("anna", "a"); r.Key().String() != keyOf(numbered[0]) {
+		t.Errorf("key %s", r.Key())
+	}
+}
+
+func TestRegenerateToWhatItIsCorrectsItsTime(t *testing.T) {
+	w := newWorld(t)
+	w.must(entry("action: create, " + anna + ", " + tok(0)))
+	w.must(entry("action: regenerate, " + anna + ", issued_at: 2026-01-01, expires_in: 9d, " + tok(0)))
+	r := w.token("anna", "a")
+	if want := time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC); !r.ExpiresAt.Equal(want) || r.Generation != 1 {
+		t.Errorf("expires %v, want %v; generation %d", r.ExpiresAt, want, r.Generation)
+	}
+}
+
 func TestRegenerateKeepsWhatItDoesNotState(t *testing.T) {
 	w := newWorld(t)
 	w.must(entry("action: create, " + anna + ", description: d, expires_in: 30d, active: false, " + tok(0)))

@@ -36,11 +36,10 @@ func readAll(patches []Patch) []text {
 }
 
 func newText(p *Patch) text {
-	t := text{Patch: p, sum: sha256.Sum256(p.Data)}
-	if p.Refusal != "" {
-		t.problems = []Problem{{Text: p.Refusal}}
-		return t
+	if p.Refusal != "" { // unread, so nothing is known of its bytes
+		return text{Patch: p, problems: []Problem{{Text: p.Refusal}}}
 	}
+	t := text{Patch: p, sum: sha256.Sum256(p.Data)}
 	t.manifest, t.problems = Decode(p.Source.Path, p.Data)
 	if len(t.problems) == 0 {
 		t.redacted = Redact(p.Source.Path, p.Data)
@@ -81,5 +80,9 @@ func (t *text) decided(entry *store.Entry) Result {
 	if entry.SHA256 != t.sum {
 		return Result{Another: true}
 	}
-	return t.result(entry)
+	r := t.result(entry)
+	if entry.Outcome != store.Failed && t.manifest == nil { // another version could read it
+		r.Redacted = Redact(t.Source.Path, t.Data)
+	}
+	return r
 }

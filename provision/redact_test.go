@@ -39,6 +39,7 @@ func TestRedact(t *testing.T) {
 		{"json", "x.json", `{"a": "äöü", "tokens": [{"token": "` + realToken + `"}, {"token":"\u004cfh\/02b1SbuZX\/u1JFqegMEljMZaPGbsqJf3ALY0AGo="}]}`, `{"a": "äöü", "tokens": [{"token": "REDACTED"}, {"token":"REDACTED"}]}`},
 		{"json escaped key", "x.json", `{"\u0074oken": "a\"bcdefghij"}`, `{"\u0074oken": "REDACTED"}`},
 
+		{"other spellings", "x.yaml", "# kgHNm05iQV61I+GY3X5HVr13i866HAAsyou8G+eGubk kgHNm05iQV61I-GY3X5HVr13i866HAAsyou8G-eGubk=\ntoken: " + realToken, "# REDACTED REDACTED=\ntoken: REDACTED"},
 		{"none", "x.yaml", "tokens:\n- {digest: '" + realDigest + "', key: " + realKey + "}\n", ""},
 		{"redacted already", "x.yaml", "token: REDACTED\n", ""},
 		{"empty", "x.toml", "", ""},

@@ -9,10 +9,15 @@ import (
 // maxProblems is how many problems of one file are told.
 const maxProblems = 100
 
+// maxKept bounds the problems that are remembered of a file that is nothing but
+// mistakes.
+const maxKept = 10 * maxProblems
+
 // report collects the problems of one file.
 type report struct {
 	problems []Problem
 	seen     map[Pos]bool
+	more     int // that are not remembered
 }
 
 // at adds a problem, unless there is one at that place already: what follows
@@ -27,6 +32,10 @@ func (r *report) at(pos Pos, text string) {
 // also adds a problem at a place that may have others, such as an entry that
 // lacks two things.
 func (r *report) also(pos Pos, text string) {
+	if len(r.problems) == maxKept {
+		r.more++
+		return
+	}
 	if r.seen == nil {
 		r.seen = make(map[Pos]bool)
 	}
@@ -41,7 +50,7 @@ func (r *report) sorted() []Problem {
 	slices.SortStableFunc(r.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
 	})
-	if more := len(r.problems) - maxProblems; more > 0 {
+	if more := len(r.problems) + r.more - maxProblems; more > 0 {
 		return append(r.problems[:maxProblems:maxProblems], Problem{Text: fmt.Sprintf("and %d more", more)})
 	}
 	return r.problems

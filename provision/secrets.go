@@ -19,7 +19,8 @@ const (
 // in one pass over a text, however many there are.
 type secrets struct {
 	standard map[string]bool
-	odd      []string // all others, such as tokens with a typing error
+	odd      []string          // all others, such as tokens with a typing error
+	others   *strings.Replacer // of what spells a standard one in another way
 }
 
 func newSecrets(places []*node) *secrets {
@@ -32,7 +33,23 @@ func newSecrets(places []*node) *secrets {
 			s.odd = append(s.odd, text)
 		}
 	}
+	s.others = strings.NewReplacer(s.otherSpellings()...)
 	return s
+}
+
+// otherSpellings are what is no token, but as good as one to who finds it:
+// without the padding, and in the alphabet of URLs. Each is followed by what
+// replaces it.
+func (s *secrets) otherSpellings() []string {
+	var pairs []string
+	for text := range s.standard {
+		bare := strings.TrimSuffix(text, "=")
+		pairs = append(pairs, bare, redacted)
+		if url := strings.NewReplacer("+", "-", "/", "_").Replace(bare); url != bare {
+			pairs = append(pairs, url, redacted)
+		}
+	}
+	return pairs
 }
 
 // replace replaces what repeats a secret, such as a comment, and whatever else
@@ -48,7 +65,7 @@ func (s *secrets) replace(text string) string {
 		at := s.next(text)
 		if at < 0 {
 			b.WriteString(text)
-			return b.String()
+			return s.others.Replace(b.String())
 		}
 		b.WriteString(text[:at])
 		b.WriteString(redacted)

@@ -176,6 +176,12 @@ func (v *validator) whole(f *field, least uint64, bits int) Stated[uint64] {
 	return Stated[uint64]{}
 }
 
+// The years that a manifest can state.
+const (
+	minYear = 1970
+	maxYear = 9999
+)
+
 const oneDay = 24 * time.Hour
 
 const timeWanted = `write a time with its offset, like 2027-12-31T18:00:00Z or 2027-12-31T18:00:00+01:00, or a date like 2027-12-31`
@@ -196,7 +202,7 @@ func instant(text string, end bool) (at time.Time, problem string) {
 	case dateForm.MatchString(text):
 		at, err = time.Parse(time.DateOnly, text)
 		if end && err == nil {
-			at = at.Add(oneDay)
+			at = endOf(at)
 		}
 	case timeForm.MatchString(text):
 		at, err = time.Parse(time.RFC3339Nano, text[:10]+"T"+text[11:])
@@ -209,10 +215,21 @@ func instant(text string, end bool) (at time.Time, problem string) {
 	switch {
 	case err != nil:
 		return at, impossible
-	case at.Year() < 1970 || at.Year() > 9999:
+	case at.Year() < minYear || at.Year() > maxYear:
 		return at, "is out of range; years go from 1970 to 9999"
 	}
 	return at, ""
+}
+
+// endOf is the first instant after a day. The last day that can be written,
+// which many products use for "never", ends a millisecond early, because there
+// is no way to write the year after it.
+func endOf(day time.Time) time.Time {
+	end := day.Add(oneDay)
+	if end.Year() > maxYear {
+		end = end.Add(-time.Millisecond)
+	}
+	return end
 }
 
 // timestamp reads a time or a date. In TOML both may stand without quotes.

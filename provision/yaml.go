@@ -14,6 +14,9 @@ import (
 // parseYAML reads all documents of a stream. The library needs no protection
 // from depth: it is linear, and stops by itself at 10,000 levels.
 func parseYAML(text string, r *report) (docs []*node, whole bool) {
+	if strings.TrimSpace(text) == "" {
+		return nil, true // the library takes a tab for a mistake
+	}
 	p := yamlParser{report: r, loc: newLocator(text)}
 	dec := yaml.NewDecoder(strings.NewReader(text))
 	for {

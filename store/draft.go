@@ -41,7 +41,7 @@ func (d *Draft) ByName(name Name) (Record, bool) {
 		return found(r)
 	}
 	r, ok := d.base.ByName(name)
-	d.read[name] = r.Revision
+	d.expect(name, r.Revision)
 	return r, ok
 }
 
@@ -57,7 +57,7 @@ func (d *Draft) ByKey(key token.Key) (Record, bool) {
 	if _, rewritten := d.written[r.Name]; rewritten {
 		return Record{}, false // the draft took the key away from it
 	}
-	d.read[r.Name] = r.Revision
+	d.expect(r.Name, r.Revision)
 	return r, true
 }
 
@@ -66,7 +66,7 @@ func (d *Draft) OfUser(user string) []Record {
 	var own []Record
 	for _, r := range d.base.OfUser(user) {
 		if _, rewritten := d.written[r.Name]; !rewritten {
-			d.read[r.Name] = r.Revision
+			d.expect(r.Name, r.Revision)
 			own = append(own, r)
 		}
 	}
@@ -85,7 +85,9 @@ func (d *Draft) Mark(id MarkID) (Mark, bool) {
 		return m, true
 	}
 	m, ok := d.base.Mark(id)
-	d.readMarks[id] = m.Revision
+	if _, read := d.readMarks[id]; !read {
+		d.readMarks[id] = m.Revision // as in expect
+	}
 	return m, ok
 }
 
@@ -93,6 +95,14 @@ func (d *Draft) Mark(id MarkID) (Mark, bool) {
 func (d *Draft) SetMark(id MarkID, value string) {
 	d.Mark(id) // so that it is expected as it is
 	d.marks[id] = Mark{MarkID: id, Value: value}
+}
+
+// expect remembers what the plan has read first: a later look may show what
+// somebody else has committed meanwhile, which the plan does not know.
+func (d *Draft) expect(name Name, revision Revision) {
+	if _, ok := d.read[name]; !ok {
+		d.read[name] = revision
+	}
 }
 
 // Put writes a record under its name.

@@ -112,3 +112,21 @@ func TestIndexChecksKeys(t *testing.T) {
 		}
 	}
 }
+
+// Contract, invariant 4: what was committed after the plan has read a token is
+// not overwritten, however often the draft looks again.
+func TestDraftExpectsWhatItReadFirst(t *testing.T) {
+	base := filled(record("a", 1))
+	d := NewDraft(base)
+	r, _ := d.ByName(Name{"u", "a"})
+	changed := record("a", 1)
+	changed.Active, changed.Revision = false, 9
+	base.Apply(&Batch{Put: []Record{changed}})
+	d.ByName(Name{"u", "a"})
+	d.ByKey(token.Key{1})
+	d.Put(r)
+	b := d.Batch([]Entry{{}})
+	if err := base.Check(&b); err == nil {
+		t.Error("a lost update: the batch expects a revision that the plan never read")
+	}
+}

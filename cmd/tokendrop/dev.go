@@ -41,7 +41,7 @@ func (c *cli) serveDev(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("preparing ./%s: %w", devDir, err)
 	}
-	return runDaemon(cmd, cfg, func() { printDev(cmd.OutOrStdout(), cfg) })
+	return c.runDaemon(cmd, cfg, func() { printDev(cmd.OutOrStdout(), cfg) })
 }
 
 // prepareDev writes the configuration and drops the examples.

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -46,7 +47,25 @@ type machine struct {
 
 	cmd    *exec.Cmd
 	exited chan error
-	log    *bytes.Buffer
+	log    *logBuffer
+}
+
+// logBuffer is written by the daemon while a test reads it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 const machineConfig = `
@@ -73,7 +92,7 @@ func newMachine(t *testing.T, dropKeys ...string) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{t: t, root: root, drop: root + "/drop", spare: root + "/spare", binary: "tokendrop", log: &bytes.Buffer{}}
+	m := &machine{t: t, root: root, drop: root + "/drop", spare: root + "/spare", binary: "tokendrop", log: &logBuffer{}}
 	for _, dir := range []string{m.drop, m.spare} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)

@@ -132,7 +132,7 @@ func TestNoSecretIsLeft(t *testing.T) {
 	if err != nil || count < 8 {
 		t.Errorf("searched %d files: %v", count, err)
 	}
-	report(t, canaries, "the log", m.log.Bytes())
+	report(t, canaries, "the log", []byte(m.log.String()))
 }
 
 func report(t *testing.T, canaries map[string][]byte, where string, data []byte) {

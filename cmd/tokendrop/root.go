@@ -78,7 +78,8 @@ func newLog(c config.Log, to *os.File) zerolog.Logger {
 	if c.Format == config.Console || c.Format == config.Auto && isTerminal(to) {
 		w = zerolog.ConsoleWriter{Out: to}
 	}
-	return zerolog.New(w).Level(c.Level).With().Timestamp().Logger()
+	zerolog.SetGlobalLevel(c.Level)
+	return zerolog.New(w).With().Timestamp().Logger()
 }
 
 func isTerminal(f *os.File) bool {

@@ -2,17 +2,14 @@ package main
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/config"
 )
-
-// privateUmask keeps what the daemon makes from others, until it says
-// otherwise.
-const privateUmask = 0o077
 
 func (c *cli) serve() *cobra.Command {
 	var dev bool
@@ -21,12 +18,15 @@ func (c *cli) serve() *cobra.Command {
 		Short: "Run the daemon",
 		Long: `Run the daemon in the foreground until SIGTERM or SIGINT. It applies what lies in
 the drop directories, says that it is ready (to systemd, and on /readyz), and
-then goes on watching them.`,
+then goes on watching them. On SIGHUP it reads its configuration again: drop
+directories and the log level follow it at once, the rest after a restart.`,
 		Example: `  tokendrop serve --config /etc/tokendrop/tokendrop.toml
   tokendrop serve --dev`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			unix.Umask(privateUmask)
+			if dev && c.configFile != "" {
+				return c.usage("--dev makes a configuration of its own; leave --config out")
+			}
 			if dev {
 				return c.serveDev(cmd)
 			}
@@ -34,16 +34,22 @@ then goes on watching them.`,
 			if err != nil {
 				return err
 			}
-			return runDaemon(cmd, cfg, nil)
+			return c.runDaemon(cmd, cfg, nil)
 		},
 	}
 	cmd.Flags().BoolVar(&dev, "dev", false, "try it out: everything under ./tokendrop-dev, with examples, on 127.0.0.1:7575")
 	return cmd
 }
 
-func runDaemon(cmd *cobra.Command, cfg *config.Config, onReady func()) error {
+func (c *cli) runDaemon(cmd *cobra.Command, cfg *config.Config, onReady func()) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	log := newLog(cfg.Log, os.Stderr)
-	err := daemon.Run(cmd.Context(), cfg, daemon.Options{Log: log, OnReady: onReady})
+	err := daemon.Run(cmd.Context(), cfg, daemon.Options{
+		Log: log, OnReady: onReady, Reload: hangup,
+		Load: func() (*config.Config, error) { return config.Load(cfg.File, os.Environ()) },
+	})
 	if err == nil {
 		log.Info().Msg("stopped")
 	}

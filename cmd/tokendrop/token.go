@@ -37,15 +37,15 @@ everybody.`,
 			if err != nil {
 				return fmt.Errorf("making a token: %w", err)
 			}
-			if err := printToken(cmd.OutOrStdout(), t); err != nil || !manifest {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), newManifest, t.Key, t.Digest())
-			return err
+			return printToken(cmd.OutOrStdout(), t, manifest)
 		},
 	}
-	cmd.Flags().BoolVar(&manifest, "manifest", false, "print a manifest for the token too, without its secret")
+	manifestFlag(cmd, &manifest)
 	return cmd
+}
+
+func manifestFlag(cmd *cobra.Command, manifest *bool) {
+	cmd.Flags().BoolVar(manifest, "manifest", false, "print a manifest for the token too, without its secret")
 }
 
 const newManifest = `
@@ -58,13 +58,15 @@ tokens:
 `
 
 func tokenKey() *cobra.Command {
-	return &cobra.Command{
+	var manifest bool
+	cmd := &cobra.Command{
 		Use:   "key TOKEN|-",
 		Short: "Tell the key of a token",
 		Long: `Tell the key of a token. A token on the command line can be seen by others in
 the list of processes: with - it is read from stdin.`,
-		Example: `  tokendrop token key - < token`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  tokendrop token key - < token
+  tokendrop token key --manifest - < token`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := tokenText(cmd.InOrStdin(), args[0])
 			if err != nil {
@@ -74,12 +76,17 @@ the list of processes: with - it is read from stdin.`,
 			if err != nil {
 				return err
 			}
-			return printToken(cmd.OutOrStdout(), t)
+			return printToken(cmd.OutOrStdout(), t, manifest)
 		},
 	}
+	manifestFlag(cmd, &manifest)
+	return cmd
 }
 
-func printToken(w io.Writer, t token.Token) error {
+func printToken(w io.Writer, t token.Token, manifest bool) error {
 	_, err := fmt.Fprintf(w, "{\"token\": \"%s\", \"key\": \"%s\"}\n", t.Reveal(), t.Key)
+	if err == nil && manifest {
+		_, err = fmt.Fprintf(w, newManifest, t.Key, t.Digest())
+	}
 	return err
 }

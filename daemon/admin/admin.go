@@ -34,6 +34,8 @@ type Service interface {
 type Local struct {
 	Store store.Store
 	Now   func() time.Time
+	// Ready tells whether the gates answer yet; nil where there are none.
+	Ready func() bool
 }
 
 // Tokens implements Service.
@@ -62,6 +64,9 @@ func (l *Local) History(ctx context.Context) ([]Entry, error) {
 
 // Verify implements Service.
 func (l *Local) Verify(_ context.Context, text string) (Verdict, error) {
+	if l.Ready != nil && !l.Ready() {
+		return Verdict{Reason: verify.NotReady.String(), Message: verify.NotReady.Message()}, nil
+	}
 	d := verify.Ask(l.Store, text, &verify.DefaultGate, l.Now())
 	if d.Reason != verify.Yes {
 		return Verdict{Reason: d.Reason.String(), Message: d.Reason.Message()}, nil

@@ -70,8 +70,13 @@ func answer(w http.ResponseWriter, ask func() (any, error)) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	text, err := json.Marshal(result)
+	if err != nil {
+		http.Error(w, "encoding the answer: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(result) // the client may be gone: nobody to tell
+	_, _ = w.Write(text) // the client may be gone: nobody to tell
 }
 
 // Client asks a running daemon.

@@ -138,7 +138,7 @@ type Change struct {
 func newEntry(e *store.Entry) Entry {
 	out := Entry{
 		ID: e.ID, Time: e.Time, Dir: e.Dir, Path: e.Path, Outcome: e.Outcome.String(),
-		Reason: strings.Join(e.Reasons, "\n"), SHA256: hex.EncodeToString(e.SHA256[:]),
+		Reason: strings.Join(e.Reasons, "\n"), SHA256: hashText(e.SHA256),
 		Changed: e.Changed, Author: e.Author, Entries: make([]Change, len(e.Changes)),
 	}
 	for i, c := range e.Changes {
@@ -148,6 +148,14 @@ func newEntry(e *store.Entry) Entry {
 		}
 	}
 	return out
+}
+
+// hashText is empty for a file that was never read.
+func hashText(sum [32]byte) string {
+	if sum == [32]byte{} {
+		return ""
+	}
+	return hex.EncodeToString(sum[:])
 }
 
 // Verdict is what a gate would say.

@@ -12,13 +12,17 @@ func credential(r *http.Request) (text string, reason Reason) {
 	if len(authorization)+len(apiKey) > 1 || len(r.TransferEncoding) > 0 {
 		return "", MalformedRequest
 	}
+	reason = MissingToken
 	switch {
 	case len(apiKey) == 1:
-		return apiKey[0], Yes
+		text, reason = apiKey[0], Yes
 	case len(authorization) == 1:
-		return fromAuthorization(authorization[0])
+		text, reason = fromAuthorization(authorization[0])
 	}
-	return "", MissingToken
+	if text == "" && reason == Yes {
+		reason = MissingToken
+	}
+	return text, reason
 }
 
 // fromAuthorization reads "SCHEME TOKEN" (RFC 9110, section 11.4). A scheme

@@ -178,8 +178,9 @@ func TestCredentials(t *testing.T) {
 		"no scheme":          {http.Header{"Authorization": {goodToken}}, 401, "missing_token"},
 		"another scheme":     {http.Header{"Authorization": {"Digest " + goodToken}}, 401, "missing_token"},
 		"password":           {http.Header{"Authorization": {"Basic " + goodToken}}, 401, "password_refused"},
-		"no token":           {http.Header{"Authorization": {"Bearer"}}, 401, "invalid_token"},
+		"no token":           {http.Header{"Authorization": {"Bearer"}}, 401, "missing_token"},
 		"tab":                {http.Header{"Authorization": {"Bearer\t" + goodToken}}, 401, "missing_token"},
+		"empty key":          {http.Header{"X-Api-Key": {""}}, 401, "missing_token"},
 		"more behind":        {http.Header{"Authorization": {"Bearer " + goodToken + " x"}}, 401, "invalid_token"},
 		"a list":             {http.Header{"Authorization": {"Bearer " + goodToken + ", Bearer " + goodToken}}, 401, "invalid_token"},
 		"repeated":           {http.Header{"Authorization": {"Bearer " + goodToken, "Bearer " + goodToken}}, 401, "malformed_request"},
@@ -199,7 +200,7 @@ func TestCredentials(t *testing.T) {
 func TestInvalidTokensAreAlike(t *testing.T) {
 	h := testHandler(t, goodRecord(t))
 	var first string
-	for _, text := range []string{wrongSecret, otherToken, "not a token", strings.Repeat("x", 10000), ""} {
+	for _, text := range []string{wrongSecret, otherToken, "not a token", strings.Repeat("x", 10000), "="} {
 		resp := ask(h, "/verify", http.Header{"Authorization": {"Bearer " + text}})
 		body, _ := io.ReadAll(resp.Body)
 		whole := fmt.Sprint(resp.StatusCode, resp.Header, string(body))
@@ -312,6 +313,7 @@ func TestRawRequests(t *testing.T) {
 		"33 KiB of headers":   {"GET /verify HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 33<<10) + "\r\n" + auth, 431},
 		"NUL in the value":    {"GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + goodToken + "\x00\r\n", 400},
 		"space before colon":  {"GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer " + goodToken + "\r\n", 400},
+		"options for all":     {"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + auth, 404},
 		"underscore is other": {"GET /verify HTTP/1.1\r\nHost: x\r\nX_API_Key: " + goodToken + "\r\n", 401},
 	} {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())

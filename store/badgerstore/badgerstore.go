@@ -70,8 +70,8 @@ var (
 // are two writes each, of records of 2 KiB, with a ledger entry of 4 MiB.
 var limits = store.Limits{Writes: 32 << 10, Bytes: 32 << 20}
 
-// closeWait bounds a Close after a commit whose result was left open: Badger
-// tries for ever to write what its disk has refused.
+// closeWait bounds a Close: Badger tries for ever to write what its disk has
+// refused. All that was committed is synced already.
 const closeWait = 10 * time.Second
 
 // Options are what Open needs to know.
@@ -150,11 +150,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.views.Wait()
-	var late <-chan time.Time
-	if before != nil {
-		late = time.After(closeWait)
-	}
-	err := until(late, func() error {
+	err := until(time.After(closeWait), func() error {
 		return errors.Join(s.disk.db.Close(), s.lock.release())
 	})
 	if err != nil {

@@ -3,9 +3,6 @@ package badgerstore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -128,18 +125,9 @@ func unknown(err error) error {
 // syncNames makes the names of new logs durable. Badger syncs what is in a
 // log, but not the directory, and begins a new one when a memtable is full.
 func (d *disk) syncNames() error {
-	newest := d.newest
-	for {
-		_, err := os.Lstat(filepath.Join(d.path, logName(newest+1)))
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		} else if err != nil {
-			return err
-		}
-		newest++
-	}
-	if newest == d.newest {
-		return nil
+	newest, err := newestLog(d.path)
+	if err != nil || newest == d.newest {
+		return err
 	}
 	d.newest = newest
 	return d.sync(d.path)

@@ -13,7 +13,7 @@ import (
 const digestScheme = "sha256:"
 
 // ErrBadDigest says that a text is no digest.
-var ErrBadDigest = errors.New("malformed digest: want sha256: and 44 characters of base64 or 64 of lower-case hex, as printed by \"tokendrop token key\"")
+var ErrBadDigest = errors.New("malformed digest: want sha256: and 44 characters of base64 or 64 of lower-case hex, as printed by \"tokendrop token key --manifest\"")
 
 // Digest is SHA-256 of a secret. It is kept in the store and may stand in a
 // manifest, so it can be written; it is compared by Equal only.

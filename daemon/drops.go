@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"context"
+	"reflect"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/patches"
+)
+
+// drops are the drop directories at work. They follow the configuration when
+// that is read again.
+type drops struct {
+	new func(patches.Config) *patches.Dir
+
+	mu      sync.Mutex
+	running []*running
+}
+
+// running is one drop directory, and how to end it.
+type running struct {
+	cfg   patches.Config
+	dir   *patches.Dir
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// dirs lists the directories at work.
+func (d *drops) dirs() []*patches.Dir {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]*patches.Dir, len(d.running))
+	for i, r := range d.running {
+		list[i] = r.dir
+	}
+	return list
+}
+
+// follow ends the directories that are not configured as they run, and starts
+// those that do not run as they are configured.
+func (d *drops) follow(ctx context.Context, group *errgroup.Group, want []patches.Config) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var kept []*running
+	for _, r := range d.running {
+		if contains(want, r.cfg) {
+			kept = append(kept, r)
+			continue
+		}
+		r.stop()
+		<-r.ended // so that its lock is free
+	}
+	d.running = kept
+	for _, cfg := range want {
+		if !d.runs(cfg) {
+			d.running = append(d.running, d.start(ctx, group, cfg))
+		}
+	}
+}
+
+func (d *drops) runs(cfg patches.Config) bool {
+	for _, r := range d.running {
+		if reflect.DeepEqual(r.cfg, cfg) {
+			return true
+		}
+	}
+	return false
+}
+
+func contains(list []patches.Config, cfg patches.Config) bool {
+	for _, c := range list {
+		if reflect.DeepEqual(c, cfg) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *drops) start(ctx context.Context, group *errgroup.Group, cfg patches.Config) *running {
+	ctx, stop := context.WithCancel(ctx)
+	r := &running{cfg: cfg, dir: d.new(cfg), stop: stop, ended: make(chan struct{})}
+	group.Go(func() error {
+		defer close(r.ended)
+		return r.dir.Run(ctx)
+	})
+	return r
+}
+
+// dropConfigs is what the configuration says of drop directories.
+func dropConfigs(cfg *config.Config) []patches.Config {
+	list := make([]patches.Config, len(cfg.Drops))
+	for i, c := range cfg.Drops {
+		list[i] = patches.Config{
+			Name: c.Name, Path: c.Path, AfterApply: c.AfterApply, Settle: c.Settle, Rescan: c.Rescan,
+			StartWait: cfg.Verify.StartWait, Redact: c.Redact, MaxSize: c.MaxSize, Exclude: cfg.Excludes(i),
+		}
+	}
+	return list
+}

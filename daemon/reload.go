@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tokendrop/tokendrop/daemon/config"
+)
+
+// reload reads the configuration again whenever it is asked to, until ctx ends.
+// A wrong one changes nothing.
+func (d *daemon) reload(ctx context.Context, group *errgroup.Group, cfg *config.Config) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.Reload:
+		}
+		next, err := d.Load()
+		if err != nil {
+			d.Log.Error().Err(err).Msg("configuration not reloaded, nothing has changed")
+			continue
+		}
+		d.apply(ctx, group, cfg, next)
+		cfg = next
+	}
+}
+
+// apply takes over what can change while the daemon runs, and says what
+// cannot.
+func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *config.Config) {
+	for section, same := range map[string]bool{
+		"store":  old.Store == next.Store,
+		"verify": reflect.DeepEqual(old.Verify, next.Verify),
+		"admin":  old.Admin == next.Admin,
+	} {
+		if !same {
+			d.Log.Warn().Str("section", section).Msg("this part of the configuration takes effect after a restart")
+		}
+	}
+	next.Verify.StartWait = old.Verify.StartWait // or every directory would be opened anew
+	zerolog.SetGlobalLevel(next.Log.Level)
+	d.drops.follow(ctx, group, dropConfigs(next))
+	d.Log.Info().Msg("configuration reloaded")
+}
