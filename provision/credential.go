@@ -97,7 +97,7 @@ func (v *validator) oneSource(fs *fields) {
 		if f == nil || f == first {
 			continue
 		}
-		advice := `state one of "digest", "token" and "generate"`
+		advice := "state one of them"
 		if fs.stated("credentials") != nil {
 			advice = `write all of them into "credentials"`
 		}

@@ -75,8 +75,10 @@ func (v *validator) allowed(fs *fields, action Action) {
 func notAllowed(key string, action Action) string {
 	source, attribute := slices.Contains(sourceKeys, key), slices.Contains(attributeKeys, key)
 	switch {
-	case key == "set":
+	case key == "set" && slices.Contains(allowedKeys[action], "active"):
 		return fmt.Sprintf(`"set" is for "update" only; with %q write its fields into the entry itself`, action)
+	case key == "set":
+		return fmt.Sprintf(`"set" is for "update" only; add such an entry, because %q does not change fields`, action)
 	case key == "from":
 		return fmt.Sprintf(`"from" is for "copy" only; with %q remove it`, action)
 	case key == "grace":

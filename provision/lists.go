@@ -42,7 +42,7 @@ func (v *validator) word(f *field, extra string) (string, bool) {
 	case strings.Contains(text, "*") && extra == "":
 		problem = `has a * in it, which stands for more only in "scopes"; write it out`
 	case !only(text, wordBytes+extra):
-		problem = "has a character that it cannot have; there are A-Z a-z 0-9 : . _ / " + extra + " and -"
+		problem = strings.TrimSpace("has a character that it cannot have; there are A-Z a-z 0-9 : . _ / - " + extra)
 	}
 	if problem != "" {
 		v.report.at(f.value.pos, f.name()+" "+problem)

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -248,6 +249,9 @@ func (s *tomlScanner) bare(n *node) error {
 		}
 	case tomlNumber.MatchString(word):
 		n.kind = numberKind
+		if _, err := strconv.ParseInt(word, 10, 64); err != nil && wholeForm.MatchString(word) {
+			s.report.at(n.pos, "this number is larger than any that can be meant")
+		}
 	default:
 		s.report.at(n.pos, "not valid TOML: text needs quotes, and only numbers, dates, true and false stand without")
 		n.kind, n.bad = textKind, true

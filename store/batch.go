@@ -48,16 +48,15 @@ func (b *Batch) Validate() error {
 
 // Size is what the batch takes from Limits.
 func (b *Batch) Size() Size {
-	s := Size{Writes: len(b.Put) + len(b.Delete)}
+	s := Size{Writes: len(b.Put) + len(b.Delete) + len(b.Marks)}
 	for i := range b.Put {
 		s.Bytes += recordSize(&b.Put[i])
 	}
 	for _, name := range b.Delete {
 		s.Bytes += rowOverhead + len(name.User) + len(name.Name)
 	}
-	s.Writes += len(b.Marks)
 	for i := range b.Marks {
-		s.Bytes += rowOverhead + len(b.Marks[i].Key) + len(b.Marks[i].Value)
+		s.Bytes += markSize(&b.Marks[i])
 	}
 	for i := range b.Entries {
 		s = s.Add(EntrySize(&b.Entries[i]))

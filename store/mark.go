@@ -34,6 +34,10 @@ const (
 	Serial                       // Value is that of a number
 )
 
+// Known tells whether there is such a kind. What a kind that is not known
+// forbids would go unnoticed, so none is ever stored or read.
+func (k MarkKind) Known() bool { return k >= Revoked && k <= Serial }
+
 // RevokedID is for a key that may never be made again: by nobody if user is
 // empty, otherwise by that user.
 func RevokedID(key token.Key, user string) MarkID {

@@ -8,7 +8,11 @@ import "strings"
 // lengths at the most.
 func Match(pattern, user string) bool {
 	// next[i] tells whether the pattern so far matches the first i bytes.
-	next := make([]bool, len(user)+1)
+	var room [257]bool // which is what the longest user needs
+	next := room[:]
+	if len(user) >= len(room) {
+		next = make([]bool, len(user)+1)
+	}
 	next[0] = true
 	for pattern != "" {
 		switch {
@@ -43,6 +47,17 @@ func advance(next []bool, user string, c byte) {
 
 // IsPattern tells whether a text matches more than itself.
 func IsPattern(text string) bool { return strings.Contains(text, "*") }
+
+// compareSpecific orders patterns as MoreSpecific does.
+func compareSpecific(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case MoreSpecific(a, b):
+		return -1
+	}
+	return 1
+}
 
 // MoreSpecific orders patterns that match the same user: one without stars
 // comes first, then the one with more characters that are no stars, then the

@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -33,6 +34,9 @@ func TestMatch(t *testing.T) {
 		{"é*", "éa", true},
 		{"[a]?", "[a]?", true},
 		{"[a]?", "ab", false},
+		{"u*", strings.Repeat("u", 256), true},
+		{"u*x", strings.Repeat("u", 1000) + "x", true}, // longer than users are
+		{"u*x", strings.Repeat("u", 1000), false},
 	} {
 		if got := Match(tt.pattern, tt.user); got != tt.want {
 			t.Errorf("Match(%q, %q) = %v", tt.pattern, tt.user, got)
@@ -44,15 +48,7 @@ func TestMoreSpecific(t *testing.T) {
 	want := []string{"/users/anna", "/users/an*", "/users/a*", "/users/a**", "/users/*", "*", "**"}
 	got := slices.Clone(want)
 	slices.Reverse(got)
-	slices.SortFunc(got, func(a, b string) int {
-		switch {
-		case a == b:
-			return 0
-		case MoreSpecific(a, b):
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(got, compareSpecific)
 	if !slices.Equal(got, want) {
 		t.Errorf("ordered %q, want %q", got, want)
 	}

@@ -21,11 +21,12 @@ func (r *rules) set(pattern string, rule Rule) {
 		r.exact[pattern] = rule
 		return
 	}
-	// A new slice: readers of an old one are not disturbed.
-	r.patterns = slices.DeleteFunc(slices.Clone(r.patterns), func(p patternRule) bool { return p.pattern == pattern })
-	at := slices.IndexFunc(r.patterns, func(p patternRule) bool { return MoreSpecific(pattern, p.pattern) })
-	if at < 0 {
-		at = len(r.patterns)
+	at, found := slices.BinarySearchFunc(r.patterns, pattern, func(p patternRule, pattern string) int {
+		return compareSpecific(p.pattern, pattern)
+	})
+	if found {
+		r.patterns[at].rule = rule
+		return
 	}
 	r.patterns = slices.Insert(r.patterns, at, patternRule{pattern, rule})
 }

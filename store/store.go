@@ -7,9 +7,9 @@
 //
 // Invariants, for every Store:
 //
-//  1. Atomic. Commit applies a whole Batch, its tokens and all of its ledger
-//     entries, or nothing of it. A reader never sees a part: once one token
-//     of a batch is seen changed, all of them are.
+//  1. Atomic. Commit applies a whole Batch, its tokens, its marks and all of
+//     its ledger entries, or nothing of it. A reader never sees a part: once
+//     one token or mark of a batch is seen changed, all of them are.
 //  2. Durable on return. When Commit returns nil, the batch survives kill -9
 //     and loss of power (store/memstore excepted, which says so).
 //  3. Readers are answered from memory, and see only what is durable.
@@ -46,8 +46,8 @@ const Format = 1
 
 // What Commit may return; see invariant 8.
 var (
-	// ErrConflict: a token is not at the revision the plan has read, or a key
-	// has found another owner. Read and plan again.
+	// ErrConflict: a token or a mark is not at the revision the plan has read,
+	// or a key has found another owner. Read and plan again.
 	ErrConflict = errors.New("the store has changed since it was read")
 	// ErrApplied: a patch of the batch has its ledger entry already.
 	ErrApplied = errors.New("the patch is in the ledger already")
@@ -88,8 +88,8 @@ type Store interface {
 	// moment.
 	Marks() iter.Seq[Mark]
 
-	// Commit stores a batch. It sets the revisions of the records and the
-	// numbers of the entries itself.
+	// Commit stores a batch. It sets the revisions of the records and marks,
+	// and the numbers of the entries, itself.
 	Commit(ctx context.Context, batch Batch) error
 
 	// Entry finds the ledger entry of a patch.
@@ -107,7 +107,7 @@ type Store interface {
 
 // Limits bound a Batch.
 type Limits struct {
-	Writes int // records put and deleted, and ledger entries
+	Writes int // records put and deleted, marks, and ledger entries
 	Bytes  int // their size as Size counts it
 }
 

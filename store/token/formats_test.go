@@ -169,9 +169,3 @@ func TestDigitsOverflow(t *testing.T) {
 		t.Error("the highest digits fit")
 	}
 }
-
-func TestZeroImportedDigestMatchesNothing(t *testing.T) {
-	if (ImportedDigest{}).Matches(opaqueText, nil) {
-		t.Error("the zero ImportedDigest matches")
-	}
-}

@@ -40,6 +40,7 @@ var digitOf = func() (values [256]byte) {
 	return values
 }()
 
+// parsePrefixed reads a text that begins with prefix and joint.
 func parsePrefixed(prefix, text string) (Token, error) {
 	raw, err := decodePrefixed(prefix, text)
 	if err != nil {
@@ -52,8 +53,8 @@ func parsePrefixed(prefix, text string) (Token, error) {
 	return t, nil
 }
 
-// decodePrefixed reads a text that begins with prefix and joint. The checksum is
-// judged before the value, because it tells a typing error from a wrong token.
+// decodePrefixed reads what parsePrefixed does. The checksum is judged before
+// the value, because it tells a typing error from a wrong token.
 func decodePrefixed(prefix, text string) (raw [rawSize]byte, err error) {
 	start := len(prefix) + len(joint)
 	if len(text) != start+prefixedTail || !areDigits(text[start:]) {
