@@ -179,6 +179,19 @@ func TestRecoveryOrder(t *testing.T) {
 	}
 }
 
+// Recovery removes a directory among the claims that holds none; a patch that
+// needs it is applied all the same, at once.
+func TestEmptyDirectoriesAmongTheClaims(t *testing.T) {
+	td := newDropDir(t)
+	must(t, os.MkdirAll(filepath.Join(td.path, claimDir, "sub/deep"), 0o700))
+	td.Drop("sub/deep/x.yaml", "a")
+	td.Drop("sub/y.yaml", "b")
+	td.Pass()
+	td.Applied("a", "b")
+	td.NoClaims()
+	td.Logged("patch waits", 0)
+}
+
 // The claims' names are on disk before the handler sees one. Invariant 2.
 func TestSyncedBeforeHandled(t *testing.T) {
 	td := newDropDir(t)
@@ -266,11 +279,10 @@ func TestSyncFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			td := newDropDir(t)
 			td.Pass()
-			var want []string
-			for i := range groupMax() + 1 {
-				want = append(want, fmt.Sprintf("%05d.yaml", i))
-				td.Drop(want[i], want[i])
-			}
+			want := []string{"a.yaml", "b.yaml", "c.yaml"}
+			td.DropHalfAGroup("a.yaml")
+			td.DropHalfAGroup("b.yaml")
+			td.Drop("c.yaml", "c")
 			fail(td.dir, errBroken)
 			td.dir.step = func(step string) error {
 				if step == "synced" { // only the first group is out of luck
@@ -281,12 +293,12 @@ func TestSyncFails(t *testing.T) {
 			if next := td.Pass(); next != putOffMin {
 				t.Errorf("comes back after %v, want %v", next, putOffMin)
 			}
-			if len(td.ledger.handed) != 0 || len(td.Claims()) != groupMax() {
+			if len(td.ledger.handed) != 0 || len(td.Claims()) != 2 {
 				t.Errorf("%d patches were handed over, and %d are claimed", len(td.ledger.handed), len(td.Claims()))
 			}
 			td.Waits(want[0], Unfinishable)
 			td.After(putOffMin).Pass()
-			td.Applied(want...)
+			td.Decided(want...)
 			td.NoClaims()
 		})
 	}

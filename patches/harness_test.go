@@ -88,6 +88,13 @@ func (td *dropDir) Drop(rel, text string) {
 	must(td.T, os.Rename(temp, to))
 }
 
+// DropHalfAGroup puts a file into the directory two of which make up a group.
+func (td *dropDir) DropHalfAGroup(rel string) {
+	td.Helper()
+	td.Drop(rel, rel)
+	must(td.T, os.Truncate(filepath.Join(td.path, rel), groupBytes/2))
+}
+
 // Writer opens a file in the directory and keeps it open.
 func (td *dropDir) Writer(rel string) *os.File {
 	td.Helper()
@@ -159,6 +166,14 @@ func (td *dropDir) Applied(texts ...string) {
 	}
 }
 
+// Decided checks the patches that have a decision, in order.
+func (td *dropDir) Decided(rels ...string) {
+	td.Helper()
+	if !slices.Equal(td.ledger.order, rels) {
+		td.Errorf("decided on %q, want %q", td.ledger.order, rels)
+	}
+}
+
 // Waits checks why a patch waits; "" if it does not.
 func (td *dropDir) Waits(rel string, why Reason) {
 	td.Helper()
@@ -220,7 +235,8 @@ type ledger struct {
 
 	// The next Handle fails, before or after it has stored its decision.
 	failBefore, failAfter bool
-	full                  bool // everything is put off
+	full                  bool   // everything is put off
+	busy                  string // the patch of that path is put off
 	// before is called with each group.
 	before func([]Patch)
 }
@@ -261,7 +277,7 @@ func (l *ledger) decide(p Patch) Verdict {
 		return v
 	}
 	v = verdictOn(p)
-	if l.full {
+	if l.full || p.Path == l.busy {
 		v = Verdict{}
 	}
 	if v.Outcome == Deferred {

@@ -3,6 +3,7 @@ package patches
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -166,6 +167,34 @@ func TestHintNamesAPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	td.Applied("b.yaml", "a.yaml")
+}
+
+// Outcomes are hinted at as well, and may lie in any number of directories:
+// none of these stays open for it.
+func TestHintsKeepNothingOpen(t *testing.T) {
+	td := newDropDir(t)
+	for i := range 2 * maxSubs {
+		td.Drop(fmt.Sprintf("%03d/deep/x.yaml", i), "a")
+	}
+	td.Pass()
+	for i := range 2 * maxSubs {
+		name := fmt.Sprintf("%s/%03d/deep/x.yaml.installed", td.path, i)
+		if _, err := os.Stat(name); err != nil {
+			t.Fatal(err)
+		}
+		td.dir.hint(fsnotify.Event{Name: name, Op: fsnotify.Create})
+	}
+	if n := len(td.dir.tree.subs); n > 0 {
+		t.Errorf("%d directories are open between two passes", n)
+	}
+	if td.dir.full {
+		t.Error("they would cause a scan")
+	}
+	must(t, os.Mkdir(filepath.Join(td.path, "000/deep/new"), 0o755))
+	td.dir.hint(fsnotify.Event{Name: td.path + "/000/deep/new", Op: fsnotify.Create})
+	if !td.dir.full {
+		t.Error("a new directory would not be scanned")
+	}
 }
 
 func TestUninterestingHints(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestOutcomes(t *testing.T) {
@@ -268,42 +270,48 @@ func TestSubdirectoryGoneWhileClaimed(t *testing.T) {
 	td.NoClaims()
 }
 
-func TestPutOff(t *testing.T) {
+// It is made again as open as another new one there would be, under whatever
+// umask the daemon runs.
+func TestSubdirectoryMadeAgain(t *testing.T) {
 	td := newDropDir(t)
-	td.Drop("a.yaml", "defer")
-	td.Drop("b.yaml", "b")
-	if next := td.Pass(); next != putOffMin {
-		t.Errorf("comes back after %v, want %v", next, putOffMin)
+	must(t, os.Chmod(td.path, 0o755|os.ModeSetgid))
+	defer unix.Umask(unix.Umask(0o022))
+	must(t, os.Mkdir(filepath.Join(td.path, "like this"), 0o755))
+	want, err := statPath(filepath.Join(td.path, "like this"))
+	must(t, err)
+	td.Drop("sub/deep/x.yaml", "a")
+	td.ledger.before = func([]Patch) {
+		td.ledger.before = nil
+		must(t, os.RemoveAll(filepath.Join(td.path, "sub")))
 	}
-	td.Applied("b")
-	td.Waits("a.yaml", PutOff)
-	td.HasStarted(true)
-	if next := td.After(putOffMin).Pass(); next != 2*putOffMin {
-		t.Errorf("comes back after %v, want %v", next, 2*putOffMin)
-	}
-	for range 20 {
-		td.After(td.Pass())
-	}
-	if next := td.Pass(); next > putOffMax {
-		t.Errorf("comes back after %v, want at most %v", next, putOffMax)
+	unix.Umask(0o077)
+	td.Pass()
+	td.After(time.Minute).Pass()
+	td.Outcome("sub/deep/x.yaml", installedSuffix)
+	for _, rel := range []string{"sub", "sub/deep"} {
+		st, err := statPath(filepath.Join(td.path, rel))
+		must(t, err)
+		if st.mode != want.mode {
+			t.Errorf("%s has the mode %o, want %o", rel, st.mode, want.mode)
+		}
 	}
 }
 
-// While the store takes nothing, what has not been claimed stays untouched.
-func TestAWholeGroupPutOff(t *testing.T) {
+// What somebody else makes at the last moment keeps its mode.
+func TestSubdirectoryOfSomebodyElse(t *testing.T) {
 	td := newDropDir(t)
-	td.ledger.full = true
-	td.Drop("a.yaml", "a")
 	td.Pass()
-	td.Drop("b.yaml", "b")
-	td.Pass()
-	td.Outcome("b.yaml", "")
-	td.Waits("b.yaml", PutOff)
-	if len(td.ledger.handed) != 1 {
-		t.Errorf("handed over %d times before its time, want once", len(td.ledger.handed))
+	tree, theirs := td.dir.tree, filepath.Join(td.path, "sub/theirs")
+	tree.sync = func(f *folder) error { // before "theirs" is made, and after it was missing
+		if f == tree.root {
+			must(t, os.Mkdir(theirs, 0o700))
+		}
+		return nil
 	}
-	td.ledger.full = false
-	td.After(putOffMin).Pass()
-	td.Applied("a", "b")
-	td.NoClaims()
+	if _, err := tree.make("sub/theirs", newFolderMode); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := statPath(theirs); err != nil || st.mode != 0o700 {
+		t.Errorf("it has the mode %o (%v), want that of its maker", st.mode, err)
+	}
 }

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -113,6 +114,52 @@ func TestLimits(t *testing.T) {
 			_, problems = Decode(tt.file, []byte(tt.bad))
 			if got := lines(tt.file, problems); !strings.Contains(got, tt.want) {
 				t.Errorf("over the limit: got %.300s, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Invariant 5. What a file takes that is nothing but mistakes grows with its
+// length and not with their number, and none is left out of the count.
+func TestNothingButMistakes(t *testing.T) {
+	const (
+		zeros = 1 << 20
+		many  = 100_000
+		// perByte is what a byte may take, in bytes, garbage included: parsing a
+		// short key takes most of this.
+		perByte = 150
+	)
+	for name, tt := range map[string]struct {
+		file, data string
+		mistakes   int
+	}{
+		"zeros in YAML":        {"x.yaml", strings.Repeat("\x00", zeros), zeros},
+		"zeros in TOML":        {"x.toml", strings.Repeat("\x00", zeros), zeros},
+		"zeros in JSON":        {"x.json", strings.Repeat("\x00", zeros), zeros},
+		"unknown keys in YAML": {"x.yaml", "tokens: []\n" + manyLines(many, "k%d: 0\n"), many},
+		"unknown keys in TOML": {"x.toml", "tokens = []\n" + manyLines(many/100, "[a%d]\n"), 1},
+		"unknown keys in JSON": {"x.json", `{"tokens":[]` + manyLines(many, `,"k%d":0`) + "}", many},
+		"entries in YAML":      {"x.yaml", "tokens: " + manyLines(maxEntries, "\n- {action: delete, \"user%d\": 0}"), 2 * maxEntries},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, problems := Decode(tt.file, []byte(tt.data))
+			runtime.ReadMemStats(&after)
+			want := min(tt.mistakes, maxProblems)
+			if more := tt.mistakes - want; more > 0 {
+				want++
+				if last := problems[len(problems)-1].Text; last != fmt.Sprintf("and %d more", more) {
+					t.Errorf("the last line is %q, want %d more", last, more)
+				}
+			}
+			if len(problems) != want {
+				t.Errorf("%d problems are told, want %d", len(problems), want)
+			}
+			took := after.TotalAlloc - before.TotalAlloc
+			t.Logf("%d bytes took %d", len(tt.data), took)
+			if took > uint64(perByte*len(tt.data)) {
+				t.Errorf("a file of %d bytes took %d", len(tt.data), took)
 			}
 		})
 	}

@@ -19,26 +19,26 @@ type Env struct {
 // Plan works out what a manifest changes and writes it into draft, entry by
 // entry, so that a later entry sees an earlier one. It returns what was done to
 // each token and each user. With any problem the draft must be thrown away: the
-// unit is the patch.
+// unit is the patch. There are at most as many problems as Decode has.
 func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) {
 	p := planner{draft: draft, env: env}
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		if err := p.entry(e); err != nil {
-			p.problems = append(p.problems, problemAt(e.Pos, err))
+			p.report.also(placeOf(e, err), err.Error())
 		}
 	}
 	for i := range m.Users {
 		p.user(&m.Users[i])
 	}
-	return p.changes, p.problems
+	return p.changes, p.report.sorted()
 }
 
 type planner struct {
-	draft    *store.Draft
-	env      Env
-	changes  []store.Change
-	problems []Problem
+	draft   *store.Draft
+	env     Env
+	changes []store.Change
+	report  report
 }
 
 // refusal is why an entry cannot be applied to the records as they are.
@@ -51,11 +51,11 @@ func (r *refusal) Error() string { return r.text }
 
 func refuse(pos Pos, text string) error { return &refusal{pos, text} }
 
-func problemAt(pos Pos, err error) Problem {
+func placeOf(e *Entry, err error) Pos {
 	if r, ok := errors.AsType[*refusal](err); ok && r.pos.Line != 0 {
-		pos = r.pos
+		return r.pos
 	}
-	return Problem{Pos: pos, Text: err.Error()}
+	return e.Pos
 }
 
 func (p *planner) entry(e *Entry) error {

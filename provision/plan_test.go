@@ -336,3 +336,19 @@ func TestPatchIsTheUnit(t *testing.T) {
 		t.Error("a part of a refused patch was applied")
 	}
 }
+
+// As many problems are told of a plan as of a text, and the rest are counted:
+// they all have to fit into a ledger entry.
+func TestManyRefusals(t *testing.T) {
+	for _, n := range []int{maxProblems, maxProblems + 1, maxEntries} {
+		w := newWorld(t)
+		_, problems := w.apply("tokens:\n" + manyLines(n, "- {action: enable, user: nobody, name: n%d}\n"))
+		if want := min(n, maxProblems+1); len(problems) != want {
+			t.Errorf("%d problems of %d are told, want %d", len(problems), n, want)
+		}
+		last := problems[len(problems)-1]
+		if want := fmt.Sprintf("and %d more", n-maxProblems); n > maxProblems && last.Text != want {
+			t.Errorf("the last line of %d is %q, want %q", n, last.Text, want)
+		}
+	}
+}
