@@ -163,10 +163,18 @@ func (t *transaction) decide(p *text) decision {
 		return t.fail(p, p.problems...)
 	}
 	d := decision{entry: t.entry(p, store.Installed), over: store.NewDraft(t.draft)}
-	if len(p.manifest.Entries) == 0 {
+	if p.manifest.empty() {
 		d.entry.Outcome = store.Skipped
+		return d
 	}
-	var problems []Problem
+	used, problems := p.once(d.over)
+	if len(problems) > 0 {
+		return t.fail(p, problems...)
+	}
+	if used {
+		d.entry.Outcome = store.Skipped
+		return d
+	}
 	d.entry.Changes, problems = Plan(p.manifest, d.over, Env{Now: t.now, Random: t.applier.Random, Source: p.Source})
 	if len(problems) > 0 {
 		return t.fail(p, problems...)

@@ -2,44 +2,85 @@ package provision
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
-// source reads the fields that say what the token's credential is, and key,
+const (
+	statedSources  = `state "digest" and "key", or "token", or "generate: true"`
+	keyOfGenerated = `a generated token gets its key when it is made; leave "key" out`
+)
+
+// source reads the fields that say what the token's credentials are, and key,
 // whose meaning depends on them: beside a token or a digest it is the new
 // credential's, otherwise it selects.
 func (v *validator) source(fs *fields, e *Entry) {
 	v.oneSource(fs)
 	key := v.key(fs.stated("key"))
-	e.Generate = v.generate(fs.stated("generate"))
+	generate := v.onlyTrue(fs.stated("generate"))
 	switch {
+	case fs.stated("credentials") != nil:
+		e.Sources = v.credentials(fs.stated("credentials"))
 	case fs.stated("token") != nil:
-		v.literal(fs, e, key)
+		e.Sources = v.literal(fs.stated("token"), key)
 	case fs.stated("digest") != nil:
-		v.digest(fs, e, key)
-	case e.Action == Create:
-		v.generated(fs)
-		return
-	case e.Action == Regenerate && !e.Generate.OK && fs.missing("generate"):
-		e.Generate = Stated[bool]{Value: true, Pos: e.Pos, OK: true}
+		e.Sources = v.digest(fs, credentialKey(e, key), e.Action != Regenerate)
+	case generate.OK:
+		e.Sources = generated(generate.Pos)
+	case e.Action == Regenerate && fs.missing("generate"), e.Action == Copy && fs.missing("generate"):
+		e.Sources = generated(e.Pos)
+	case e.Action == Create && fs.missing(sourceKeys...):
+		v.report.also(fs.pos, "nothing says what the token is; "+statedSources)
 	}
-	if selects(e) {
-		e.Key = key
+	switch e.Action {
+	case Create:
+		v.keyOfCreate(fs)
+	case Revoke:
+		revoked(e, key)
+	default:
+		if selects(e) {
+			e.Key = key
+		}
 	}
 }
 
-// selects tells whether key, where it is stated, is part of the selector. A
-// create selects nothing. A regenerate by name may bring a key along with its
-// credential; one by key alone keeps that key.
-func selects(e *Entry) bool {
-	switch e.Action {
-	case Create:
-		return false
-	case Regenerate:
-		return !e.Credential.OK || !e.Named()
+// credentialKey is the key of the credential whose digest an entry states. A
+// regenerate by key alone keeps that key.
+func credentialKey(e *Entry, key Stated[token.Key]) Stated[token.Key] {
+	if e.Action == Regenerate && !e.Named() {
+		return Stated[token.Key]{}
 	}
-	return true
+	return key
+}
+
+// selects tells whether key, where it is stated, is part of the selector. A
+// regenerate by name may bring a key along with its credential.
+func selects(e *Entry) bool {
+	return e.Action != Regenerate || !e.Named() || len(e.Sources) == 0 || e.Sources[0].Generate
+}
+
+// revoked makes the key of a revoke's credential its selector: nothing else of
+// it has a meaning there.
+func revoked(e *Entry, key Stated[token.Key]) {
+	e.Key = key
+	for _, s := range e.Sources {
+		e.Key = Stated[token.Key]{Value: s.Key, Pos: s.Pos, OK: true}
+	}
+	e.Sources = nil
+}
+
+// keyOfCreate reports a key that is no credential's, as a create selects
+// nothing.
+func (v *validator) keyOfCreate(fs *fields) {
+	f := fs.stated("key")
+	switch {
+	case f == nil:
+	case fs.stated("credentials") != nil:
+		v.report.at(f.key.pos, `beside "credentials" there is no "key"; write each key into the credential that it belongs to`)
+	case fs.stated("generate") != nil && fs.missing("token", "digest"):
+		v.report.at(f.key.pos, keyOfGenerated)
+	}
 }
 
 // oneSource reports every source after the first.
@@ -52,11 +93,77 @@ func (v *validator) oneSource(fs *fields) {
 		}
 	}
 	for _, name := range sourceKeys {
-		if f := fs.stated(name); f != nil && f != first {
-			v.report.at(f.key.pos, fmt.Sprintf(`%q and %q are both stated; state one of "digest", "token" and "generate"`, first.key.text, name))
+		f := fs.stated(name)
+		if f == nil || f == first {
+			continue
 		}
+		advice := "state one of them"
+		if fs.stated("credentials") != nil {
+			advice = `write all of them into "credentials"`
+		}
+		v.report.at(f.key.pos, fmt.Sprintf("%s and %s are both stated; %s", first.name(), f.name(), advice))
 	}
 }
+
+// credentials reads a list of credentials.
+func (v *validator) credentials(f *field) []Source {
+	if !v.typed(f, listKind) {
+		return nil
+	}
+	items := f.value.items
+	switch {
+	case len(items) == 0:
+		v.report.at(f.value.pos, `"credentials" is an empty list; state one credential or two`)
+	case len(items) > maxCredentials:
+		v.report.at(items[maxCredentials].pos, "a token has two credentials at most; remove what is older")
+		items = items[:maxCredentials]
+	}
+	var sources []Source
+	for _, n := range items {
+		s := v.credential(n)
+		if slices.ContainsFunc(sources, func(o Source) bool { return o.HasKey && s.HasKey && o.Key == s.Key }) {
+			v.report.at(n.pos, "two credentials of a token cannot have the same key; state one of them, or make the new one with a key of its own")
+		}
+		sources = append(sources, s)
+	}
+	return sources
+}
+
+// credential reads one item of such a list. What is wrong is the zero Source.
+func (v *validator) credential(n *node) (s Source) {
+	switch {
+	case n.bad:
+		return s
+	case n.kind != mapKind:
+		v.report.at(n.pos, "a credential is a mapping; "+statedSources+" in it")
+		return s
+	}
+	fs := v.fields(n, credentialScope)
+	v.oneSource(fs)
+	key := v.key(fs.stated("key"))
+	generate := v.onlyTrue(fs.stated("generate"))
+	var sources []Source
+	switch {
+	case fs.stated("token") != nil:
+		sources = v.literal(fs.stated("token"), key)
+	case fs.stated("digest") != nil:
+		sources = v.digest(fs, key, true)
+	case generate.OK:
+		sources = generated(generate.Pos)
+		if f := fs.stated("key"); f != nil {
+			v.report.at(f.key.pos, keyOfGenerated)
+		}
+	case fs.missing("token", "digest", "generate"):
+		v.report.also(n.pos, "nothing says what this credential is; "+statedSources)
+	}
+	if len(sources) == 1 {
+		s = sources[0]
+		s.Pos = n.pos
+	}
+	return s
+}
+
+func generated(pos Pos) []Source { return []Source{{Pos: pos, Generate: true}} }
 
 func (v *validator) key(f *field) Stated[token.Key] {
 	if f == nil {
@@ -68,72 +175,45 @@ func (v *validator) key(f *field) Stated[token.Key] {
 	}
 	key, err := token.ParseKey(text)
 	if err != nil {
-		v.report.at(f.value.pos, `"key" is not the spelling of a key; write a UUID in lower case, like 9201cd9b-4e62-415e-b523-e198dd7e4756, as "tokendrop list" and "tokendrop token key" print it`)
+		v.report.at(f.value.pos, f.name()+` is not the spelling of a key; write a UUID in lower case, like 9201cd9b-4e62-415e-b523-e198dd7e4756, as "tokendrop list" and "tokendrop token key" print it`)
 		return Stated[token.Key]{}
 	}
 	return Stated[token.Key]{Value: key, Pos: f.value.pos, OK: true}
 }
 
-func (v *validator) generate(f *field) Stated[bool] {
-	generate := v.boolean(f)
-	if generate.OK && !generate.Value {
-		v.report.at(generate.Pos, `"generate" can only be true; leave it out instead`)
-		return Stated[bool]{}
-	}
-	return generate
-}
-
 // literal reads a token in full, and keeps its key and its digest.
-func (v *validator) literal(fs *fields, e *Entry, key Stated[token.Key]) {
-	f := fs.stated("token")
+func (v *validator) literal(f *field, key Stated[token.Key]) []Source {
 	text, ok := v.text(f)
 	if !ok {
-		return
+		return nil
 	}
 	tok, err := token.Parse(text)
 	if err != nil {
 		v.report.at(f.value.pos, `"token" is malformed; write the 44 characters of standard base64 that "tokendrop token new" prints, and nothing around them`)
-		return
+		return nil
 	}
 	if key.OK && key.Value != tok.Key {
 		v.report.at(key.Pos, `"key" is not the key of the token beside it; leave it out, or write what "tokendrop token key" prints`)
-		return
+		return nil
 	}
-	e.Credential = Stated[Credential]{
-		Value: Credential{Key: tok.Key, HasKey: true, Digest: tok.Digest()},
-		Pos:   f.value.pos, OK: true,
-	}
+	return []Source{{Pos: f.value.pos, Credential: Credential{Key: tok.Key, HasKey: true, Digest: tok.Digest()}}}
 }
 
-// digest reads a credential that is stated without its secret.
-func (v *validator) digest(fs *fields, e *Entry, key Stated[token.Key]) {
+// digest reads a credential that is stated without its secret; with needsKey
+// it has to have a key beside it.
+func (v *validator) digest(fs *fields, key Stated[token.Key], needsKey bool) []Source {
 	f := fs.stated("digest")
-	if fs.missing("key") && (e.Action == Create || e.Action == Ensure) {
+	if needsKey && fs.missing("key") {
 		v.report.also(f.key.pos, `"digest" needs the token's "key" beside it; "tokendrop token key --manifest" prints both`)
 	}
 	text, ok := v.text(f)
 	if !ok {
-		return
+		return nil
 	}
 	digest, err := token.ParseDigest(text)
 	if err != nil {
 		v.report.at(f.value.pos, `"digest" is malformed; write sha256: and 44 characters of base64 or 64 of lower-case hex, as "tokendrop token key --manifest" prints it`)
-		return
+		return nil
 	}
-	c := Credential{Digest: digest}
-	if e.Action != Regenerate || e.Named() {
-		c.Key, c.HasKey = key.Value, key.OK
-	}
-	e.Credential = Stated[Credential]{Value: c, Pos: f.value.pos, OK: true}
-}
-
-// generated checks a create that states no credential itself.
-func (v *validator) generated(fs *fields) {
-	if fs.missing("generate") && fs.missing("token") && fs.missing("digest") {
-		v.report.also(fs.pos, `nothing says what the token is; state "digest" and "key", or "token", or "generate: true"`)
-		return
-	}
-	if f := fs.stated("key"); f != nil && fs.stated("generate") != nil {
-		v.report.at(f.key.pos, `a generated token gets its key when it is made; leave "key" out`)
-	}
+	return []Source{{Pos: f.value.pos, Credential: Credential{Key: key.Value, HasKey: key.OK, Digest: digest}}}
 }

@@ -6,13 +6,13 @@ import "path"
 const maxEntries = 10_000
 
 // maxDepth bounds how deep lists and mappings lie in each other, maxKeyParts
-// the parts of a dotted key in TOML. A valid manifest needs 4 and 2.
+// the parts of a dotted key in TOML. A valid manifest needs 5 and 3.
 const (
 	maxDepth    = 16
 	maxKeyParts = 8
 )
 
-const tooDeep = "more than 16 levels of lists and mappings; a manifest needs four"
+const tooDeep = "more than 16 levels of lists and mappings; a manifest needs five"
 
 // Decode reads a manifest; the extension of name (.yaml .yml .toml .json)
 // chooses the syntax. It returns all problems of the file at once, in order of

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tokendrop/tokendrop/store"
 )
 
 func addSeeds(f *testing.F) {
@@ -37,6 +39,11 @@ func FuzzDecode(f *testing.F) {
 		for i := range m.Entries {
 			checkEntry(t, &m.Entries[i])
 		}
+		for i, u := range m.Users {
+			if u.User == "" || slices.ContainsFunc(m.Users[:i], func(o UserEntry) bool { return o.User == u.User }) {
+				t.Errorf("a user who is nobody, or stated twice: %+v", u)
+			}
+		}
 	})
 }
 
@@ -46,24 +53,91 @@ func checkEntry(t *testing.T, e *Entry) {
 	if e.Pos.Line == 0 || !slices.Contains(actions, string(e.Action)) {
 		t.Errorf("no place or action: %+v", e)
 	}
-	if e.User.OK != e.Name.OK || !e.Named() && !e.Key.OK {
-		t.Error("an incomplete selector")
-	}
-	if e.Generate.OK && (e.Credential.OK || !e.Generate.Value) {
-		t.Error("two sources, or a source that is none")
-	}
-	if e.Action == Create && (e.Key.OK || !e.Named() || !e.Generate.OK && !e.Credential.OK) {
-		t.Error("a create without its name or source")
-	}
-	if e.Credential.OK && e.Action != Regenerate && !e.Credential.Value.HasKey {
-		t.Error("a credential without a key")
-	}
+	checkSelector(t, e)
+	checkSources(t, e)
 	if e.Set.OK != (e.Action == Update) {
 		t.Error("set without update, or update without set")
 	}
-	for _, a := range []Attributes{e.Attributes, e.Set.Value.Attributes} {
-		if !a.Expiry.Value.At.IsZero() && a.Expiry.Value.In != 0 || a.Expiry.Value.In < 0 {
-			t.Error("an expiry that is two or negative")
+	if e.Set.OK && (e.Keys.OK || e.All.OK) && (e.Set.Value.User.OK || e.Set.Value.Name.OK) {
+		t.Error("one name for several tokens")
+	}
+	checkAttributes(t, &e.Attributes)
+	checkAttributes(t, &e.Set.Value.Attributes)
+	replaces := e.Action == Regenerate || e.Action == Ensure
+	if e.Grace.OK && (!replaces || e.Grace.Value < 0 || e.Grace.Value > maxGrace) {
+		t.Error("a grace where there is none, or out of its bounds")
+	}
+	if (e.Generation.OK || e.OlderThan.OK) && e.Action != Regenerate || e.Generation.OK && e.Generation.Value == 0 || e.OlderThan.OK && e.OlderThan.Value <= 0 {
+		t.Error("a generation or an age where there is none, or out of its bounds")
+	}
+}
+
+func checkSelector(t *testing.T, e *Entry) {
+	t.Helper()
+	several := []Action{Update, Delete, Revoke, Enable, Disable}
+	switch {
+	case e.Keys.OK || e.All.OK:
+		if !slices.Contains(several, e.Action) || e.Keys.OK && (e.All.OK || e.User.OK || len(e.Keys.Value) == 0) || e.All.OK && !e.User.OK || e.Name.OK || e.Key.OK {
+			t.Errorf("a wrong selector of several tokens: %+v", e)
+		}
+	case e.User.OK != e.Name.OK || !e.Named() && !e.Key.OK || e.Expect.OK:
+		t.Errorf("an incomplete selector: %+v", e)
+	case (e.Action == Create || e.Action == Copy) && (e.Key.OK || !e.Named()):
+		t.Error("a new token without its name, or with a selector")
+	}
+	if from := e.From.Value; e.From.OK != (e.Action == Copy) || e.From.OK && !from.Named() && !from.Key.OK || from.User.OK != from.Name.OK {
+		t.Error("from without copy, copy without from, or an incomplete one")
+	}
+}
+
+func checkSources(t *testing.T, e *Entry) {
+	t.Helper()
+	least, most := 0, 0
+	switch e.Action {
+	case Create:
+		least, most = 1, maxCredentials
+	case Ensure:
+		most = maxCredentials
+	case Regenerate, Copy:
+		least, most = 1, 1
+	}
+	if n := len(e.Sources); n < least || n > most {
+		t.Errorf("%d sources of a %s", n, e.Action)
+	}
+	for i, s := range e.Sources {
+		if s.Pos.Line == 0 || s.Generate && s.HasKey || !s.Generate && !s.HasKey && e.Action != Regenerate {
+			t.Errorf("source %d has no place, is two, or has no key", i)
+		}
+		if i > 0 && s.HasKey && s.Key == e.Sources[0].Key {
+			t.Error("one key for two credentials")
+		}
+	}
+}
+
+func checkAttributes(t *testing.T, a *Attributes) {
+	t.Helper()
+	if !a.Expiry.Value.At.IsZero() && a.Expiry.Value.In != 0 || a.Expiry.Value.In < 0 {
+		t.Error("an expiry that is two or negative")
+	}
+	for _, list := range []Stated[[]string]{a.Scopes, a.ScopeSets} {
+		if len(list.Value) > maxWords || !slices.IsSorted(list.Value) || len(slices.Compact(slices.Clone(list.Value))) < len(list.Value) || slices.ContainsFunc(list.Value, func(s string) bool { return s == "" || len(s) > maxWord }) {
+			t.Errorf("scopes out of order or bounds: %q", list.Value)
+		}
+		if a.Type.OK && a.Type.Value != store.Custom && len(list.Value) > 0 {
+			t.Error("scopes of a token that is not custom")
+		}
+	}
+	if a.Type.OK && a.Type.Value.String() == "" || a.Audience.OK && a.Audience.Value == "" {
+		t.Error("a type or an audience that is none")
+	}
+	for i, p := range a.AllowedIPs.Value {
+		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() || p.Addr().Zone() != "" || i > 0 && a.AllowedIPs.Value[i-1].Compare(p) >= 0 {
+			t.Errorf("addresses out of order or form: %v", a.AllowedIPs.Value)
+		}
+	}
+	for i, l := range a.Labels.Value {
+		if l.Key == "" || len(l.Key) > maxLabelKey || len(l.Value) > maxLabel || i >= maxLabels || i > 0 && a.Labels.Value[i-1].Key >= l.Key {
+			t.Errorf("labels out of order or bounds: %q", a.Labels.Value)
 		}
 	}
 }

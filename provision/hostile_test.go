@@ -47,6 +47,11 @@ func TestHostile(t *testing.T) {
 		"YAML keys":             {"x.yaml", manyLines(20_000, "k%d: 0\n"), "unknown key"},
 		"YAML aliases":          {"x.yaml", "a: &a [x]\nb: [" + strings.Repeat("*a,", 20_000) + "]", "aliases"},
 		"long YAML key":         {"x.yaml", strings.Repeat("k", 1000) + ": 1", "unknown key"},
+		"many keys":             {"x.yaml", deletes(many), "more than 10000 items"},
+		"many scopes":           {"x.json", `{"tokens":[{"action":"ensure","user":"a","name":"b","scopes":[` + strings.Repeat(`"x",`, many) + `"x"]}]}`, "more than 64 items"},
+		"many labels":           {"x.json", `{"tokens":[{"action":"ensure","user":"a","name":"b","labels":{` + manyLines(many, `"k%d":"x",`) + `"x":"y"}}]}`, "more than 16 labels"},
+		"many addresses":        {"x.yaml", ensures("allowed_ips: [" + strings.Repeat("10.0.0.1,", maxEntries) + "]"), "is there twice"},
+		"many users":            {"x.yaml", blocks(many), "more than 10000 entries"},
 		"one action":            {"x.yaml", "action: " + strings.Repeat("create", many), `"action" is one of`},
 		"many YAML secrets":     {"x.yaml", strings.Repeat("- token: "+realToken+"\n", 5_000), "a manifest is a mapping"},
 		"many TOML secrets":     {"x.toml", strings.Repeat("[[a]]\n"+token, 5_000), "unknown key"},
@@ -61,6 +66,18 @@ func TestHostile(t *testing.T) {
 		})
 	}
 }
+
+// ensures is a manifest of one entry with these fields.
+func ensures(fields string) string {
+	return "tokens: [{action: ensure, user: a, name: b, " + fields + "}]"
+}
+
+// deletes is a manifest with a list of so many keys.
+func deletes(keys int) string {
+	return "action: delete\ntokens:\n- key:\n" + manyLines(keys, "  - 00000000-0000-4000-8000-%012d\n")
+}
+
+func blocks(users int) string { return "users:\n" + manyLines(users, "- {user: u%d, blocked: true}\n") }
 
 // Each of the limits at its edge.
 func TestLimits(t *testing.T) {
@@ -78,6 +95,15 @@ func TestLimits(t *testing.T) {
 		"entries":    {"x.yaml", entries(maxEntries), entries(maxEntries + 1), "more than 10000 entries"},
 		"documents":  {"x.yaml", entries(5000) + "---\n" + entries(5000), entries(5000) + "---\n" + entries(5001), "more than 10000 entries"},
 		"user":       {"x.yaml", "user: " + strings.Repeat("u", maxUser), "action: delete\ntokens: [{name: a, user: " + strings.Repeat("u", maxUser+1) + "}]", "longer than 256"},
+		"scopes":     {"x.yaml", ensures("scopes: [" + manyLines(maxWords, "s%d, ") + "]"), ensures("scopes: [" + manyLines(maxWords+1, "s%d, ") + "]"), "more than 64 items"},
+		"scope":      {"x.yaml", ensures("scopes: [" + strings.Repeat("s", maxWord) + "]"), ensures("scopes: [" + strings.Repeat("s", maxWord+1) + "]"), "longer than 128"},
+		"labels":     {"x.yaml", ensures("labels: {" + manyLines(maxLabels, "l%d: x, ") + "}"), ensures("labels: {" + manyLines(maxLabels+1, "l%d: x, ") + "}"), "more than 16 labels"},
+		"label key":  {"x.yaml", ensures("labels: {" + strings.Repeat("k", maxLabelKey) + ": x}"), ensures("labels: {" + strings.Repeat("k", maxLabelKey+1) + ": x}"), "1 to 64"},
+		"label":      {"x.yaml", ensures("labels: {k: " + strings.Repeat("x", maxLabel) + "}"), ensures("labels: {k: " + strings.Repeat("x", maxLabel+1) + "}"), "longer than 256"},
+		"keys":       {"x.yaml", deletes(maxEntries), deletes(maxEntries + 1), "more than 10000 items"},
+		"users":      {"x.yaml", entries(5000) + blocks(5000), entries(5000) + blocks(5001), "more than 10000 entries"},
+		"once":       {"x.yaml", "once: " + strings.Repeat("o", maxOnce), "once: " + strings.Repeat("o", maxOnce+1), "longer than 128"},
+		"grace":      {"x.yaml", ensures("grace: 30d"), ensures("grace: 2592001s"), "longer than 30d"},
 		"problems":   {"x.yaml", "tokens: [" + strings.Repeat("1,", 100) + "]", "tokens: [" + strings.Repeat("1,", 101) + "]", "x.yaml: and 1 more\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

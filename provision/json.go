@@ -145,7 +145,7 @@ func (p *jsonParser) container(n *node, open json.Delim) error {
 		if err != nil {
 			return err
 		}
-		n.fields = append(n.fields, field{item, value})
+		n.fields = append(n.fields, field{key: item, value: value})
 	}
 	_, last, err := p.next()
 	n.to = last.to

@@ -15,52 +15,94 @@ type scope struct {
 }
 
 var (
-	topKeys       = []string{"version", "action", "on_success", "tokens"}
-	attributeKeys = []string{"description", "expires_at", "expires_in", "not_before", "issued_at", "active"}
-	entryKeys     = slices.Concat([]string{"action", "user", "name", "key", "token", "digest", "generate", "set"}, attributeKeys)
-	setKeys       = slices.Concat([]string{"user", "name"}, attributeKeys)
+	topKeys       = []string{"version", "action", "on_success", "once", "tokens", "users"}
+	attributeKeys = []string{
+		"description", "expires_at", "expires_in", "not_before", "issued_at", "active",
+		"type", "scopes", "scope_sets", "allowed_ips", "audience", "labels",
+	}
+	entryKeys = slices.Concat([]string{
+		"action", "user", "name", "key", "all", "expect", "token", "digest", "generate", "credentials", "from", "set",
+		"grace", "generation", "older_than",
+	}, attributeKeys)
+	setKeys        = slices.Concat([]string{"user", "name"}, attributeKeys)
+	fromKeys       = []string{"user", "name", "key"}
+	credentialKeys = []string{"key", "digest", "token", "generate"}
+	userKeys       = []string{"user", "blocked", "reason"}
 )
 
 var (
-	topScope   = &scope{topKeys, topHint}
-	entryScope = &scope{entryKeys, entryHint}
-	setScope   = &scope{setKeys, setHint}
+	topScope        = &scope{topKeys, topHint}
+	entryScope      = &scope{entryKeys, entryHint}
+	setScope        = &scope{setKeys, setHint}
+	fromScope       = &scope{fromKeys, fromHint}
+	credentialScope = &scope{credentialKeys, credentialHint}
+	userScope       = &scope{userKeys, userHint}
 )
 
 func topHint(key string) string {
-	if slices.Contains(entryKeys, key) {
+	switch {
+	case slices.Contains(entryKeys, key):
 		return `it belongs in an entry under "tokens"`
+	case slices.Contains(userKeys, key):
+		return `it belongs in an entry under "users"`
 	}
 	return "at the top there are " + strings.Join(topKeys, ", ")
 }
 
 func entryHint(key string) string {
-	if slices.Contains(topKeys, key) {
+	switch {
+	case slices.Contains(topKeys, key):
 		return "it belongs at the top of the file"
+	case slices.Contains(userKeys, key):
+		return `it belongs in an entry under "users"`
 	}
 	return "an entry has " + strings.Join(entryKeys, ", ")
 }
 
 func setHint(key string) string {
 	switch key {
-	case "token", "digest", "generate":
+	case "token", "digest", "generate", "credentials", "grace", "generation", "older_than":
 		return `"update" keeps the secret, and "regenerate" or "ensure" replaces it`
 	case "key":
 		return `a token's key changes only with its secret; "key" in the entry selects the token`
-	case "action":
+	case "action", "all", "expect":
 		return `it belongs in the entry, beside "set"`
 	}
 	return `under "set" there are ` + strings.Join(setKeys, ", ")
 }
 
+func fromHint(key string) string {
+	if slices.Contains(attributeKeys, key) {
+		return `it belongs in the entry, beside "from", where it overrides what is copied`
+	}
+	return `under "from" there are ` + strings.Join(fromKeys, ", ")
+}
+
+func credentialHint(key string) string {
+	if slices.Contains(entryKeys, key) {
+		return `it belongs in the entry, beside "credentials"`
+	}
+	return "a credential has " + strings.Join(credentialKeys, ", ")
+}
+
+func userHint(key string) string {
+	if slices.Contains(entryKeys, key) {
+		return `it belongs in an entry under "tokens"`
+	}
+	return `an entry under "users" has ` + strings.Join(userKeys, ", ")
+}
+
+// maxKnown is more than any scope has keys.
+const maxKnown = 32
+
 // fields are the known keys of one mapping, with their values.
 type fields struct {
 	scope *scope
 	pos   Pos
-	known [14]*field // by index in scope.keys
+	known [maxKnown]*field // by index in scope.keys
 	// meant are keys that are there in a wrong spelling: what is misspelled is
 	// not reported as missing too.
-	meant [14]bool
+	meant [maxKnown]bool
 }
 
 // fields sorts a mapping by its known keys and reports the others.
@@ -106,15 +148,26 @@ func (fs *fields) stated(key string) *field {
 	return nil
 }
 
-// missing tells whether the key is not there, not even misspelled.
-func (fs *fields) missing(key string) bool {
+// missing tells whether none of the keys is there, not even misspelled.
+func (fs *fields) missing(keys ...string) bool {
+	for _, key := range keys {
+		if at := fs.index(key); at >= 0 && (fs.known[at] != nil || fs.meant[at]) {
+			return false
+		}
+	}
+	return true
+}
+
+// forget makes a field that has been dealt with, or reported, neither stated
+// nor missing.
+func (fs *fields) forget(key string) {
 	at := fs.index(key)
-	return at < 0 || fs.known[at] == nil && !fs.meant[at]
+	fs.known[at], fs.meant[at] = nil, true
 }
 
 func (v *validator) unknownKey(fs *fields, key *node) {
 	likely := ""
-	elsewhere := slices.Contains(topKeys, key.text) || slices.Contains(entryKeys, key.text)
+	elsewhere := slices.Contains(topKeys, key.text) || slices.Contains(entryKeys, key.text) || slices.Contains(userKeys, key.text)
 	if !elsewhere && len(v.report.problems) <= maxProblems { // what is not told needs no advice
 		likely = nearest(key.text, fs.scope.keys)
 	}

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -13,8 +14,15 @@ import (
 // is decoded.
 type Manifest struct {
 	OnSuccess Disposition
-	Entries   []Entry
+	// Once is the name under which the manifest is applied a single time in
+	// its drop directory.
+	Once    Stated[string]
+	Entries []Entry
+	Users   []UserEntry
 }
+
+// empty tells whether there is nothing to do.
+func (m *Manifest) empty() bool { return len(m.Entries)+len(m.Users) == 0 }
 
 // Disposition is what is to become of the file when every entry has been
 // applied.
@@ -35,37 +43,70 @@ const (
 	Ensure     Action = "ensure"
 	Update     Action = "update"
 	Delete     Action = "delete"
+	Revoke     Action = "revoke"
 	Enable     Action = "enable"
 	Disable    Action = "disable"
 	Regenerate Action = "regenerate"
+	Copy       Action = "copy"
 )
 
-// Entry is one operation on one token.
+// Entry is one operation on one token or, where Keys or All is stated, on
+// several.
 type Entry struct {
 	Pos    Pos
 	Action Action
 
 	// The selector: a key, a user with a name, or all of them. For a create
-	// Key is empty and Name is complete.
-	Key  Stated[token.Key]
-	User Stated[string]
-	Name Stated[string]
+	// or a copy Key is empty and Name is complete.
+	Selector
+	// Keys and All select several tokens: those of a list of keys, or all that
+	// User has. They are alternatives, for update, delete, revoke, enable and
+	// disable.
+	Keys Stated[[]token.Key]
+	All  Stated[bool]
+	// Expect is how many tokens Keys or All has to find.
+	Expect Stated[int]
 
-	// The source of credentials: at most one of these two is stated.
-	Generate   Stated[bool]
-	Credential Stated[Credential]
+	// Sources are the credentials: none, one or two. Of two the first one's
+	// key is the token's.
+	Sources []Source
+
+	// From is the token that a copy is made from.
+	From Stated[Selector]
 
 	Attributes
 	// Set is stated for an update, and nowhere else.
 	Set Stated[Set]
+
+	// For what replaces credentials: how long the old ones stay good, the
+	// generation at which nothing is done any more, and the age below which
+	// nothing is done.
+	Grace      Stated[time.Duration]
+	Generation Stated[uint64]
+	OlderThan  Stated[time.Duration]
 }
 
-// Named tells whether the entry states a user and a name.
-func (e *Entry) Named() bool { return e.User.OK && e.Name.OK }
+// Selector names a token: by a key, by user and name, or by all three.
+type Selector struct {
+	Key  Stated[token.Key]
+	User Stated[string]
+	Name Stated[string]
+}
 
-// TokenName is the name that the entry states.
-func (e *Entry) TokenName() store.Name {
-	return store.Name{User: e.User.Value, Name: e.Name.Value}
+// Named tells whether the selector states a user and a name.
+func (s *Selector) Named() bool { return s.User.OK && s.Name.OK }
+
+// TokenName is the name that the selector states.
+func (s *Selector) TokenName() store.Name {
+	return store.Name{User: s.User.Value, Name: s.Name.Value}
+}
+
+// Source is where one credential comes from: it is to be generated, or it is
+// stated.
+type Source struct {
+	Pos      Pos
+	Generate bool
+	Credential
 }
 
 // Credential is a key and a digest, stated so or computed from a literal
@@ -84,6 +125,12 @@ type Attributes struct {
 	NotBefore   Stated[time.Time] // zero: from the beginning
 	IssuedAt    Stated[time.Time]
 	Active      Stated[bool]
+	Type        Stated[store.Type]
+	Scopes      Stated[[]string] // sorted, without repetitions; empty: none
+	ScopeSets   Stated[[]string] // the same
+	AllowedIPs  Stated[[]netip.Prefix]
+	Audience    Stated[string]
+	Labels      Stated[[]store.Label] // sorted by key
 }
 
 // Set is what an update changes.
@@ -91,6 +138,14 @@ type Set struct {
 	User Stated[string]
 	Name Stated[string]
 	Attributes
+}
+
+// UserEntry says whether users may use tokens at all.
+type UserEntry struct {
+	Pos     Pos
+	User    string // a pattern; see store.Match
+	Blocked bool
+	Reason  string
 }
 
 // Expiry is a bound on a token's life: an instant, or a duration from when it

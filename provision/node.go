@@ -1,6 +1,9 @@
 package provision
 
-import "unicode/utf8"
+import (
+	"strconv"
+	"unicode/utf8"
+)
 
 type kind uint8
 
@@ -34,7 +37,15 @@ type node struct {
 	header, array bool
 }
 
-type field struct{ key, value *node }
+type field struct {
+	key, value *node
+	// role is what the value is to the key, where it is a part of the key's
+	// value: "an item of ".
+	role string
+}
+
+// name is what a problem calls the value.
+func (f *field) name() string { return f.role + strconv.Quote(f.key.text) }
 
 func (n *node) scalar() bool { return n.kind != mapKind && n.kind != listKind }
 

@@ -3,13 +3,10 @@ package provision
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Env is all that a plan depends on beside the manifest and the records.
@@ -20,29 +17,28 @@ type Env struct {
 }
 
 // Plan works out what a manifest changes and writes it into draft, entry by
-// entry, so that a later entry sees an earlier one. It returns what each entry
-// did. With any problem the draft must be thrown away: the unit is the patch.
-// There are at most as many problems as Decode has.
+// entry, so that a later entry sees an earlier one. It returns what was done to
+// each token and each user. With any problem the draft must be thrown away: the
+// unit is the patch. There are at most as many problems as Decode has.
 func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) {
 	p := planner{draft: draft, env: env}
-	changes := make([]store.Change, 0, len(m.Entries))
 	for i := range m.Entries {
 		e := &m.Entries[i]
-		change, err := p.entry(e)
-		if err != nil {
+		if err := p.entry(e); err != nil {
 			p.report.also(placeOf(e, err), err.Error())
-			continue
 		}
-		change.Action = string(e.Action)
-		changes = append(changes, change)
 	}
-	return changes, p.report.sorted()
+	for i := range m.Users {
+		p.user(&m.Users[i])
+	}
+	return p.changes, p.report.sorted()
 }
 
 type planner struct {
-	draft  *store.Draft
-	env    Env
-	report report
+	draft   *store.Draft
+	env     Env
+	changes []store.Change
+	report  report
 }
 
 // refusal is why an entry cannot be applied to the records as they are.
@@ -62,113 +58,120 @@ func placeOf(e *Entry, err error) Pos {
 	return e.Pos
 }
 
-func (p *planner) entry(e *Entry) (store.Change, error) {
+func (p *planner) entry(e *Entry) error {
 	switch e.Action {
 	case Create:
 		return p.create(e)
 	case Ensure:
 		return p.ensure(e)
-	case Update:
-		return p.update(e)
-	case Delete:
-		return p.delete(e)
-	case Enable:
-		return p.activate(e, true)
-	case Disable:
-		return p.activate(e, false)
+	case Copy:
+		return p.copy(e)
 	case Regenerate:
 		return p.regenerate(e)
+	case Update:
+		return p.each(e, needed, func(rec store.Record) error { return p.update(rec, e) })
+	case Enable:
+		return p.each(e, needed, func(rec store.Record) error { return p.activate(rec, e, true) })
+	case Disable:
+		return p.each(e, needed, func(rec store.Record) error { return p.activate(rec, e, false) })
+	case Delete:
+		return p.each(e, optional, func(rec store.Record) error { return p.delete(rec, e) })
+	case Revoke:
+		return p.revoke(e)
 	}
-	return store.Change{}, fmt.Errorf("there is no plan for this action")
+	return errors.New("there is no plan for this action")
 }
 
-func (p *planner) create(e *Entry) (store.Change, error) {
+func (p *planner) create(e *Entry) error {
 	rec, ok := p.draft.ByName(e.TokenName())
 	switch {
 	case !ok:
-		return p.add(e)
-	case e.Generate.OK || holds(&rec, &e.Credential.Value):
-		return changeOf(&rec, store.Unchanged), nil
+		return p.add(p.blank(e), e)
+	case generates(e) || holdsAll(&rec, e.Sources):
+		p.note(e, &rec, store.Unchanged)
+		return nil
 	}
-	return store.Change{}, refuse(e.Credential.Pos,
+	return refuse(e.Sources[0].Pos,
 		"the user has a token of this name with another secret; to replace the secret use \"ensure\" or \"regenerate\"")
 }
 
-// add makes the record that an entry describes.
-func (p *planner) add(e *Entry) (store.Change, error) {
-	rec := store.Record{
-		Name:      e.TokenName(),
-		Type:      store.FullAccess,
-		Audience:  store.DefaultAudience,
-		Active:    true,
-		CreatedAt: p.env.Now,
-		Source:    p.env.Source,
-	}
-	cred, err := p.credential(e, e.Key.Value)
-	if err != nil {
-		return store.Change{}, err
-	}
-	if err := p.issue(&rec, cred, e); err != nil {
-		return store.Change{}, err
-	}
-	if err := e.apply(&rec, rec.IssuedAt); err != nil {
-		return store.Change{}, err
-	}
-	rec.UpdatedAt = p.env.Now
-	p.draft.Put(rec)
-	return changeOf(&rec, store.Created), nil
+// blank is a new token of which nothing but its name is known.
+func (p *planner) blank(e *Entry) store.Record {
+	return store.Record{Name: e.TokenName(), Type: store.FullAccess, Audience: store.DefaultAudience, Active: true}
 }
 
-func (p *planner) ensure(e *Entry) (store.Change, error) {
-	rec, ok, err := p.find(e)
-	if err != nil {
-		return store.Change{}, err
+// add puts a new token with the entry's credentials and attributes.
+func (p *planner) add(rec store.Record, e *Entry) error {
+	rec.CreatedAt, rec.UpdatedAt, rec.Source = p.env.Now, p.env.Now, p.env.Source
+	if err := p.issue(&rec, e, e.Sources); err != nil {
+		return err
 	}
+	if err := e.apply(&rec, rec.IssuedAt); err != nil {
+		return err
+	}
+	p.draft.Put(rec)
+	p.note(e, &rec, store.Created)
+	return nil
+}
+
+func (p *planner) ensure(e *Entry) error {
+	rec, ok, err := p.find(&e.Selector, len(e.Sources) > 0)
 	switch {
+	case err != nil:
+		return err
 	case ok:
 		return p.correct(rec, e)
 	case !e.Named():
-		return store.Change{}, refuse(e.Key.Pos, "no token has this key; for \"ensure\" to create it, state \"user\" and \"name\" too")
-	case !e.Generate.OK && !e.Credential.OK:
-		return store.Change{}, refuse(Pos{}, "the token is not there, and nothing says what it is; for \"ensure\" to create it, state \"digest\" and \"key\", or \"token\", or \"generate: true\"")
+		return refuse(e.Key.Pos, "no token has this key; for \"ensure\" to create it, state \"user\" and \"name\" too")
+	case len(e.Sources) == 0:
+		return refuse(Pos{}, "the token is not there, and nothing says what it is; for \"ensure\" to create it, state \"digest\" and \"key\", or \"token\", or \"generate: true\"")
 	}
-	return p.add(e)
+	return p.add(p.blank(e), e)
 }
 
 // correct makes what an ensure states true of a token that is there, and
 // leaves alone what it does not state.
-func (p *planner) correct(rec store.Record, e *Entry) (store.Change, error) {
+func (p *planner) correct(rec store.Record, e *Entry) error {
 	before := rec
-	if e.Credential.OK && !holdsOnly(&rec, &e.Credential.Value) {
-		if err := p.issue(&rec, e.Credential.Value, e); err != nil {
-			return store.Change{}, err
+	if !satisfies(&rec, e.Sources) {
+		if err := p.issue(&rec, e, reuse(&rec, e.Sources)); err != nil {
+			return err
 		}
 	}
 	if e.IssuedAt.OK {
 		setIssued(&rec, e.IssuedAt.Value)
 	}
 	if err := e.apply(&rec, rec.IssuedAt); err != nil {
-		return store.Change{}, err
+		return err
 	}
-	return p.write(&before, rec), nil
+	p.boundGrace(&rec)
+	p.write(e, &before, rec)
+	return nil
 }
 
-func (p *planner) update(e *Entry) (store.Change, error) {
-	rec, err := p.need(e)
+func (p *planner) copy(e *Entry) error {
+	if rec, ok := p.draft.ByName(e.TokenName()); ok {
+		p.note(e, &rec, store.Unchanged)
+		return nil
+	}
+	from, ok, err := p.find(&e.From.Value, false)
 	if err != nil {
-		return store.Change{}, err
+		return err
 	}
+	if !ok {
+		return refuse(e.From.Pos, "there is no token to copy from; \"tokendrop list\" shows what there is")
+	}
+	rec := p.blank(e)
+	rec.Description, rec.Type, rec.Scopes, rec.ScopeSets = from.Description, from.Type, from.Scopes, from.ScopeSets
+	rec.AllowedIPs, rec.Audience, rec.Labels = from.AllowedIPs, from.Audience, from.Labels
+	rec.Active, rec.ExpiresAt = from.Active, from.ExpiresAt
+	return p.add(rec, e)
+}
+
+func (p *planner) update(rec store.Record, e *Entry) error {
 	before, set := rec, &e.Set.Value
-	if set.User.OK {
-		rec.User = set.User.Value
-	}
-	if set.Name.OK {
-		rec.Name.Name = set.Name.Value
-	}
-	if rec.Name != before.Name {
-		if _, taken := p.draft.ByName(rec.Name); taken {
-			return store.Change{}, refuse(e.Set.Pos, "the user has another token of the new name; rename or delete that one first")
-		}
+	if err := p.rename(&rec, set); err != nil {
+		return err
 	}
 	from := p.env.Now
 	if set.IssuedAt.OK {
@@ -176,135 +179,129 @@ func (p *planner) update(e *Entry) (store.Change, error) {
 		from = rec.IssuedAt
 	}
 	if err := set.apply(&rec, from); err != nil {
-		return store.Change{}, err
+		return err
 	}
-	return p.write(&before, rec), nil
+	p.write(e, &before, rec)
+	return nil
 }
 
-func (p *planner) delete(e *Entry) (store.Change, error) {
-	rec, ok, err := p.find(e)
-	if err != nil {
-		return store.Change{}, err
+func (p *planner) rename(rec *store.Record, set *Set) error {
+	before := rec.Name
+	if set.User.OK {
+		rec.User = set.User.Value
 	}
-	if !ok {
-		return store.Change{Key: e.Key.Value, Name: e.TokenName(), Result: store.Unchanged}, nil
+	if set.Name.OK {
+		rec.Name.Name = set.Name.Value
 	}
+	if rec.Name == before {
+		return nil
+	}
+	if _, taken := p.draft.ByName(rec.Name); taken {
+		return refuse(set.place(), "the user has another token of the new name; rename or delete that one first")
+	}
+	for _, c := range rec.Credentials {
+		if p.revoked(c.Key, rec.User) {
+			return refuse(set.place(), wasRevoked)
+		}
+	}
+	return nil
+}
+
+func (s *Set) place() Pos {
+	if s.Name.OK {
+		return s.Name.Pos
+	}
+	return s.User.Pos
+}
+
+func (p *planner) delete(rec store.Record, e *Entry) error {
 	p.draft.Delete(rec.Name)
-	return changeOf(&rec, store.Deleted), nil
+	p.note(e, &rec, store.Deleted)
+	return nil
 }
 
-func (p *planner) activate(e *Entry, active bool) (store.Change, error) {
-	rec, err := p.need(e)
-	if err != nil {
-		return store.Change{}, err
-	}
+func (p *planner) activate(rec store.Record, e *Entry, active bool) error {
 	before := rec
 	rec.Active = active
-	return p.write(&before, rec), nil
+	p.write(e, &before, rec)
+	return nil
 }
 
-func (p *planner) regenerate(e *Entry) (store.Change, error) {
-	rec, err := p.need(e)
+func (p *planner) regenerate(e *Entry) error {
+	rec, err := p.need(&e.Selector, len(e.Sources) > 0)
 	if err != nil {
-		return store.Change{}, err
+		return err
 	}
 	before := rec
-	cred, err := p.credential(e, rec.Key())
-	if err != nil {
-		return store.Change{}, err
+	if !p.isDue(&rec, e) {
+		p.note(e, &rec, store.Unchanged)
+		return nil
 	}
-	if !holdsOnly(&rec, &cred) {
-		if err := p.issue(&rec, cred, e); err != nil {
-			return store.Change{}, err
+	sources := e.Sources
+	if len(sources) == 0 {
+		sources = []Source{{Generate: true}}
+	}
+	if sources[0].Generate || !satisfies(&rec, sources) {
+		if err := p.issue(&rec, e, sources); err != nil {
+			return err
+		}
+		if e.Generation.OK {
+			rec.Generation = e.Generation.Value
 		}
 	} else if e.IssuedAt.OK {
 		setIssued(&rec, e.IssuedAt.Value)
 	}
 	if err := e.apply(&rec, rec.IssuedAt); err != nil {
-		return store.Change{}, err
+		return err
 	}
-	return p.write(&before, rec), nil
+	p.boundGrace(&rec)
+	p.write(e, &before, rec)
+	return nil
+}
+
+// isDue tells whether a regeneration has anything to do.
+func (p *planner) isDue(rec *store.Record, e *Entry) bool {
+	if e.Generation.OK && rec.Generation >= e.Generation.Value {
+		return false
+	}
+	return !e.OlderThan.OK || p.env.Now.Sub(rec.IssuedAt) > e.OlderThan.Value
+}
+
+// user says whether users may use tokens.
+func (p *planner) user(u *UserEntry) {
+	id, rule := store.UserRuleID(u.User), store.Rule{Blocked: u.Blocked, Reason: u.Reason}
+	change := store.Change{Action: "unblock", Name: store.Name{User: u.User}, Result: store.Unchanged}
+	if u.Blocked {
+		change.Action = "block"
+	}
+	if m, ok := p.draft.Mark(id); !ok || m.Value != rule.Value() {
+		p.draft.SetMark(id, rule.Value())
+		change.Result = store.Updated
+	}
+	p.changes = append(p.changes, change)
 }
 
 // write puts a record in the place of the one it was made from, if they
 // differ.
-func (p *planner) write(before *store.Record, rec store.Record) store.Change {
+func (p *planner) write(e *Entry, before *store.Record, rec store.Record) {
 	if same(before, &rec) {
-		return changeOf(&rec, store.Unchanged)
+		p.note(e, &rec, store.Unchanged)
+		return
 	}
 	if rec.Name != before.Name {
 		p.draft.Delete(before.Name)
 	}
 	rec.UpdatedAt = p.env.Now
 	p.draft.Put(rec)
-	return changeOf(&rec, store.Updated)
-}
-
-// issue replaces the credentials of a record with one new one.
-func (p *planner) issue(rec *store.Record, cred Credential, e *Entry) error {
-	if owner, taken := p.draft.ByKey(cred.Key); taken && owner.Name != rec.Name {
-		return refuse(e.Credential.Pos, "key is taken: another token has it")
-	}
-	rec.IssuedAt = p.env.Now
-	if e.IssuedAt.OK {
-		rec.IssuedAt = e.IssuedAt.Value
-	}
-	rec.Credentials = []store.Credential{{Key: cred.Key, Digest: cred.Digest, IssuedAt: rec.IssuedAt}}
-	rec.Generation++
-	return nil
-}
-
-// credential is what the entry states, or a generated one; keep is the key
-// that the token has, if it has one.
-func (p *planner) credential(e *Entry, keep token.Key) (Credential, error) {
-	if e.Credential.OK {
-		c := e.Credential.Value
-		if !c.HasKey {
-			c.Key, c.HasKey = keep, true
-		}
-		return c, nil
-	}
-	t, err := p.generate(keep)
-	if err != nil {
-		return Credential{}, fmt.Errorf("generating a token: %w", err)
-	}
-	return Credential{Key: t.Key, HasKey: true, Digest: t.Digest()}, nil
-}
-
-func (p *planner) generate(keep token.Key) (token.Token, error) {
-	if keep.IsZero() {
-		return token.Generate(p.env.Random)
-	}
-	if !keep.IsVersion4() {
-		return token.Token{}, errors.New("the key is no random UUID (version 4), which a generated token needs; leave \"key\" out")
-	}
-	return token.GenerateFor(keep, p.env.Random)
-}
-
-func changeOf(rec *store.Record, result store.Result) store.Change {
-	return store.Change{Key: rec.Key(), Name: rec.Name, Result: result}
-}
-
-// holds tells whether a credential of the record is the stated one.
-func holds(rec *store.Record, c *Credential) bool {
-	have := rec.Credential(c.Key)
-	return have != nil && have.Digest.Equal(c.Digest)
-}
-
-// holdsOnly tells whether the stated credential is the record's, and its only
-// one.
-func holdsOnly(rec *store.Record, c *Credential) bool {
-	return len(rec.Credentials) == 1 && holds(rec, c)
-}
-
-// setIssued corrects when the present credentials were issued.
-func setIssued(rec *store.Record, at time.Time) {
-	rec.IssuedAt = at
-	rec.Credentials = slices.Clone(rec.Credentials)
-	rec.Credentials[0].IssuedAt = at
+	p.note(e, &rec, store.Updated)
 }
 
 // same tells whether two versions of a record are stored alike.
 func same(a, b *store.Record) bool {
 	return a.Name == b.Name && bytes.Equal(store.AppendRecord(nil, a), store.AppendRecord(nil, b))
+}
+
+// note remembers what an entry did to a token.
+func (p *planner) note(e *Entry, rec *store.Record, result store.Result) {
+	p.changes = append(p.changes, store.Change{Action: string(e.Action), Key: rec.Key(), Name: rec.Name, Result: result})
 }

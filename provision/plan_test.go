@@ -41,6 +41,9 @@ func (w *world) apply(text string) ([]store.Change, []Problem) {
 	for i := range b.Put {
 		b.Put[i].Revision = store.Revision(w.last)
 	}
+	for i := range b.Marks {
+		b.Marks[i].Revision = store.Revision(w.last)
+	}
 	if err := w.index.Check(&b); err != nil {
 		w.t.Fatalf("the plan contradicts what it read: %v", err)
 	}
@@ -97,6 +100,14 @@ func keyOf(text string) string {
 		panic(err)
 	}
 	return tok.Key.String()
+}
+
+func digestOf(text string) token.Digest {
+	tok, err := token.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return tok.Digest()
 }
 
 func entry(fields string) string { return "tokens:\n- {" + fields + "}\n" }

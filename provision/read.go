@@ -47,6 +47,24 @@ func newText(p *Patch) text {
 	return t
 }
 
+// once tells whether the manifest's "once" has run with this content, and uses
+// it up if it has not.
+func (t *text) once(draft *store.Draft) (used bool, problems []Problem) {
+	name := t.manifest.Once
+	if !name.OK {
+		return false, nil
+	}
+	id, content := store.OnceID(t.Source.Dir, name.Value), string(t.sum[:])
+	if m, ok := draft.Mark(id); !ok {
+		draft.SetMark(id, content)
+	} else if m.Value != content {
+		return false, []Problem{{name.Pos, "this \"once\" was used up by a manifest with other content; a new manifest needs a new name"}}
+	} else {
+		return true, nil
+	}
+	return false, nil
+}
+
 // result tells the outcome in the ledger, and what the text itself says of the
 // file.
 func (t *text) result(entry *store.Entry) Result {

@@ -1,65 +1,137 @@
 package provision
 
 import (
-	"time"
+	"fmt"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
-// find looks the entry's token up by its name or, where it states none, by its
-// key. Where it states both as a selector, they have to mean the same token.
-func (p *planner) find(e *Entry) (store.Record, bool, error) {
-	if !e.Named() {
-		rec, ok := p.draft.ByKey(e.Key.Value)
+// find looks a token up by its name or, where none is stated, by its key. Where
+// both are stated as a selector, they have to mean the same token; beside a
+// source of credentials the key is the new credential's.
+func (p *planner) find(s *Selector, besideSource bool) (store.Record, bool, error) {
+	if !s.Named() {
+		rec, ok := p.draft.ByKey(s.Key.Value)
 		return rec, ok, nil
 	}
-	rec, ok := p.draft.ByName(e.TokenName())
-	if !e.Key.OK || e.Credential.OK {
-		return rec, ok, nil // the key, if any, is the new credential's
+	rec, ok := p.draft.ByName(s.TokenName())
+	if !s.Key.OK || besideSource {
+		return rec, ok, nil
 	}
-	holder, held := p.draft.ByKey(e.Key.Value)
+	holder, held := p.draft.ByKey(s.Key.Value)
 	if ok != held || ok && holder.Name != rec.Name {
-		return store.Record{}, false, refuse(e.Key.Pos, "\"key\" and \"user\" with \"name\" do not mean the same token; state one of the two")
+		return store.Record{}, false, refuse(s.Key.Pos, "\"key\" and \"user\" with \"name\" do not mean the same token; state one of the two")
 	}
 	return rec, ok, nil
 }
 
+// errNotThere is the refusal of actions that have nothing to do without a
+// token.
+const errNotThere = "there is no such token; \"create\" or \"ensure\" makes one, and \"tokendrop list\" shows what there is"
+
 // need is find for actions that have nothing to do without a token.
-func (p *planner) need(e *Entry) (store.Record, error) {
-	rec, ok, err := p.find(e)
+func (p *planner) need(s *Selector, besideSource bool) (store.Record, error) {
+	rec, ok, err := p.find(s, besideSource)
 	if err == nil && !ok {
-		err = refuse(Pos{}, "there is no such token; \"create\" or \"ensure\" makes one, and \"tokendrop list\" shows what there is")
+		err = refuse(Pos{}, errNotThere)
 	}
 	return rec, err
 }
 
-// apply makes the stated attributes true of a record. Durations count from
-// the given instant; IssuedAt is the caller's business, because it is part of
-// issuing. It refuses what no record may be.
-func (a *Attributes) apply(rec *store.Record, from time.Time) error {
-	if a.Description.OK {
-		rec.Description = a.Description.Value
+// presence says whether an action needs the tokens it selects.
+type presence bool
+
+const (
+	needed   presence = true
+	optional presence = false
+)
+
+// each calls do for every token that the entry selects.
+func (p *planner) each(e *Entry, presence presence, do func(store.Record) error) error {
+	found, missing, err := p.selected(e)
+	if err != nil {
+		return err
 	}
-	if a.Expiry.OK {
-		rec.ExpiresAt = a.Expiry.Value.from(from)
+	if len(missing) > 0 && presence == needed {
+		return refuse(e.Keys.Pos, errNotThere)
 	}
-	if a.NotBefore.OK {
-		rec.NotBefore = a.NotBefore.Value
+	for _, m := range missing {
+		p.changes = append(p.changes, store.Change{Action: string(e.Action), Key: m, Name: e.TokenName(), Result: store.Unchanged})
 	}
-	if a.Active.OK {
-		rec.Active = a.Active.Value
-	}
-	if rec.ExpiresAt.Year() > maxYear {
-		return refuse(a.Expiry.Pos, "the token would expire after the year 9999; for no end write \"unlimited\"")
+	for _, rec := range found {
+		if err := do(rec); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// from is the instant of expiry for what was issued at that time; zero for
-// never.
-func (x Expiry) from(issued time.Time) time.Time {
-	if x.In != 0 {
-		return issued.Add(x.In)
+// selected lists the tokens that an entry means, and the keys that none has: a
+// zero key stands for one that was selected by its name.
+func (p *planner) selected(e *Entry) (found []store.Record, missing []token.Key, err error) {
+	switch {
+	case e.All.OK:
+		found = p.draft.OfUser(e.User.Value)
+	case e.Keys.OK:
+		found, missing = p.withKeys(e.Keys.Value)
+	default:
+		rec, ok, err := p.find(&e.Selector, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			return []store.Record{rec}, nil, nil
+		}
+		return nil, []token.Key{e.Key.Value}, nil
 	}
-	return x.At
+	if e.Expect.OK && len(found) != e.Expect.Value {
+		return nil, nil, refuse(e.Expect.Pos, fmt.Sprintf("\"expect\" does not hold: the entry selects %d tokens", len(found)))
+	}
+	return found, missing, nil
+}
+
+// withKeys finds each token once, however many of its keys are listed.
+func (p *planner) withKeys(keys []token.Key) (found []store.Record, missing []token.Key) {
+	seen := map[store.Name]bool{}
+	for _, key := range keys {
+		rec, ok := p.draft.ByKey(key)
+		if !ok {
+			missing = append(missing, key)
+		} else if !seen[rec.Name] {
+			seen[rec.Name] = true
+			found = append(found, rec)
+		}
+	}
+	return found, missing
+}
+
+// revoke deletes tokens and remembers all of their keys, and the keys that
+// nobody has.
+func (p *planner) revoke(e *Entry) error {
+	found, missing, err := p.selected(e)
+	if err != nil {
+		return err
+	}
+	for _, rec := range found {
+		for _, c := range rec.Credentials {
+			p.draft.SetMark(store.RevokedID(c.Key, ""), "")
+		}
+		p.draft.Delete(rec.Name)
+		p.note(e, &rec, store.KeysRevoked)
+	}
+	for _, key := range missing {
+		p.remember(e, key)
+	}
+	return nil
+}
+
+// remember revokes a key that no token has.
+func (p *planner) remember(e *Entry, key token.Key) {
+	change := store.Change{Action: string(e.Action), Key: key, Name: e.TokenName(), Result: store.Unchanged}
+	if !key.IsZero() && !p.revoked(key, "") {
+		p.draft.SetMark(store.RevokedID(key, ""), "")
+		change.Result = store.KeysRevoked
+	}
+	p.changes = append(p.changes, change)
 }

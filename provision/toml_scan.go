@@ -2,6 +2,7 @@ package provision
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -90,7 +91,7 @@ func (s *tomlScanner) keyPath() ([]*node, error) {
 			return nil, err
 		}
 		if len(keys) == maxKeyParts {
-			return nil, &tomlError{key.from, "more than 8 parts in a dotted key; a manifest needs two"}
+			return nil, &tomlError{key.from, "more than 8 parts in a dotted key; a manifest needs three"}
 		}
 		keys = append(keys, key)
 		s.skipSpace()
@@ -248,6 +249,9 @@ func (s *tomlScanner) bare(n *node) error {
 		}
 	case tomlNumber.MatchString(word):
 		n.kind = numberKind
+		if _, err := strconv.ParseInt(word, 10, 64); err != nil && wholeForm.MatchString(word) {
+			s.report.at(n.pos, "this number is larger than any that can be meant")
+		}
 	default:
 		s.report.at(n.pos, "not valid TOML: text needs quotes, and only numbers, dates, true and false stand without")
 		n.kind, n.bad = textKind, true

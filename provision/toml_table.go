@@ -74,7 +74,7 @@ func (s *tomlScanner) add(t tomlTable, key, value *node) error {
 	if len(t.node.fields) == maxTableKeys {
 		return &tomlError{key.from, "more than 100 keys in one table; a manifest has no use for that many"}
 	}
-	t.node.fields = append(t.node.fields, field{key, value})
+	t.node.fields = append(t.node.fields, field{key: key, value: value})
 	return nil
 }
 

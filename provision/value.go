@@ -14,49 +14,64 @@ import (
 // typed checks that a value is of the kind that its field wants, and says what
 // to write where it is not.
 func (v *validator) typed(f *field, want kind) bool {
-	n, name := f.value, f.key.text
+	n := f.value
 	if n.bad {
 		return false
 	}
 	if n.kind == want {
 		return true
 	}
-	v.report.at(n.pos, v.wrongKind(n, name, want))
+	v.report.at(n.pos, f.name()+" "+v.wrongKind(n, f.key.text, want))
 	return false
 }
 
-func (v *validator) wrongKind(n *node, name string, want kind) string {
+func (v *validator) wrongKind(n *node, key string, want kind) string {
 	switch {
 	case n.kind == nullKind:
-		return fmt.Sprintf("%q has no value; write one, or leave the field out", name)
+		return "has no value; write one, or leave it out"
 	case want == listKind:
-		return v.listWanted(name)
+		return v.listWanted(key)
 	case want == mapKind:
-		return fmt.Sprintf("%q is a mapping of fields to values", name)
+		return mapWanted(key)
 	case want == numberKind:
-		return fmt.Sprintf("%q is the number 1, without quotes", name)
+		return "is a whole number, without quotes"
 	case want == boolKind && n.kind == textKind && n.quoted && (n.text == "true" || n.text == "false"):
-		return fmt.Sprintf("%q is true or false without quotes", name)
+		return "is true or false without quotes"
 	case want == boolKind:
-		return fmt.Sprintf("%q is true or false, and nothing else", name)
+		return "is true or false, and nothing else"
 	case !n.scalar():
-		return fmt.Sprintf("%q is one text, not a list or a mapping", name)
+		return "is one text, not a list or a mapping"
 	case n.kind == numberKind:
-		return fmt.Sprintf("%q is text, but here is a number; put quotes around it", name)
+		return "is text, but here is a number; put quotes around it"
 	case n.kind == boolKind:
-		return fmt.Sprintf("%q is text, but here is true or false; put quotes around it", name)
+		return "is text, but here is true or false; put quotes around it"
 	}
-	return fmt.Sprintf("%q is text, but here is a date or time; put quotes around it", name)
+	return "is text, but here is a date or time; put quotes around it"
 }
 
-func (v *validator) listWanted(name string) string {
-	switch v.syntax {
-	case tomlSyntax:
-		return fmt.Sprintf("%q is a list of entries; each one starts with [[%s]]", name, name)
-	case jsonSyntax:
-		return fmt.Sprintf("%q is a list of entries in square brackets", name)
+func (v *validator) listWanted(key string) string {
+	entries := key == "tokens" || key == "users"
+	switch {
+	case !entries && v.syntax == yamlSyntax:
+		return `is a list; write it in square brackets, or each item on a line of its own after "- "`
+	case !entries:
+		return "is a list, in square brackets"
+	case v.syntax == tomlSyntax:
+		return fmt.Sprintf("is a list of entries; each one starts with [[%s]]", key)
+	case v.syntax == jsonSyntax:
+		return "is a list of entries in square brackets"
 	}
-	return fmt.Sprintf("%q is a list of entries; each one starts with \"- \"", name)
+	return `is a list of entries; each one starts with "- "`
+}
+
+func mapWanted(key string) string {
+	switch key {
+	case "from":
+		return `is a mapping with "key", or "user" and "name", of the token to copy`
+	case "labels":
+		return "is a mapping of keys to texts"
+	}
+	return "is a mapping of fields to values"
 }
 
 // text reads a text without any further form.
@@ -64,7 +79,7 @@ func (v *validator) text(f *field) (string, bool) {
 	if !v.typed(f, textKind) {
 		return "", false
 	}
-	n, name := f.value, f.key.text
+	n := f.value
 	for _, c := range n.text {
 		what := unprintable(c)
 		if what == "" && c == '\ufffd' {
@@ -76,7 +91,7 @@ func (v *validator) text(f *field) (string, bool) {
 		if c == '\n' {
 			what = "a line break"
 		}
-		v.report.at(n.pos, fmt.Sprintf("%q has %s in it; write it without", name, what))
+		v.report.at(n.pos, fmt.Sprintf("%s has %s in it; write it without", f.name(), what))
 		return "", false
 	}
 	return n.text, true
@@ -91,12 +106,12 @@ func (v *validator) label(f *field, limit int) Stated[string] {
 	if !ok {
 		return Stated[string]{}
 	}
-	n, name := f.value, f.key.text
+	n := f.value
 	switch {
 	case len(text) > limit:
-		v.report.at(n.pos, fmt.Sprintf("%q is longer than %d bytes", name, limit))
+		v.report.at(n.pos, fmt.Sprintf("%s is longer than %d bytes", f.name(), limit))
 	case !norm.NFC.IsNormalString(text):
-		v.report.at(n.pos, fmt.Sprintf("%q is not in Unicode's composed form (NFC), so that it would not equal what looks the same; convert it", name))
+		v.report.at(n.pos, f.name()+" is not in Unicode's composed form (NFC), so that it would not equal what looks the same; convert it")
 	default:
 		return Stated[string]{Value: text, Pos: n.pos, OK: true}
 	}
@@ -128,6 +143,37 @@ func (v *validator) boolean(f *field) Stated[bool] {
 		return Stated[bool]{}
 	}
 	return Stated[bool]{Value: n.text == "true", Pos: n.pos, OK: true}
+}
+
+// onlyTrue reads a field that says by being there what its action is to do.
+func (v *validator) onlyTrue(f *field) Stated[bool] {
+	b := v.boolean(f)
+	if b.OK && !b.Value {
+		v.report.at(b.Pos, f.name()+" can only be true; leave it out instead")
+		return Stated[bool]{}
+	}
+	return b
+}
+
+var wholeForm = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
+
+// whole reads a whole number of at least least, that has no more than so many
+// bits.
+func (v *validator) whole(f *field, least uint64, bits int) Stated[uint64] {
+	if f == nil || !v.typed(f, numberKind) {
+		return Stated[uint64]{}
+	}
+	n := f.value
+	value, err := strconv.ParseUint(n.text, 10, bits)
+	switch {
+	case !wholeForm.MatchString(n.text) || value < least:
+		v.report.at(n.pos, fmt.Sprintf("%s is a whole number from %d on, written in plain digits", f.name(), least))
+	case err != nil:
+		v.report.at(n.pos, f.name()+" is larger than any number that can be meant")
+	default:
+		return Stated[uint64]{Value: value, Pos: n.pos, OK: true}
+	}
+	return Stated[uint64]{}
 }
 
 // The years that a manifest can state.
@@ -209,18 +255,34 @@ var durationForm = regexp.MustCompile(`^[0-9]+[smhd]$`)
 
 var durationUnits = map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': oneDay}
 
-// duration reads a whole number with its unit.
+// duration reads a whole number with its unit, but no zero.
 func duration(text string) (d time.Duration, problem string) {
+	d, problem = anyDuration(text)
+	if problem == "" && d == 0 {
+		problem = noTime
+	}
+	return d, problem
+}
+
+const noTime = "is no time at all; write at least 1s"
+
+func anyDuration(text string) (d time.Duration, problem string) {
 	if !durationForm.MatchString(text) {
-		return 0, `is no duration; write a whole number with s, m, h or d, like 90d, or "unlimited"`
+		return 0, "is no duration; write a whole number with s, m, h or d, like 90d"
 	}
 	unit := durationUnits[text[len(text)-1]]
 	count, err := strconv.ParseInt(text[:len(text)-1], 10, 64)
-	switch {
-	case err != nil || count > math.MaxInt64/int64(unit):
-		return 0, `is longer than 292 years; for no end write "unlimited"`
-	case count == 0:
-		return 0, `is no time at all; write at least 1s`
+	if err != nil || count > math.MaxInt64/int64(unit) {
+		return 0, "is longer than 292 years"
 	}
 	return time.Duration(count) * unit, ""
+}
+
+// durationText reads the text of a duration.
+func (v *validator) durationText(f *field) (string, bool) {
+	if f.value.kind == numberKind && !f.value.bad {
+		v.report.at(f.value.pos, f.name()+" lacks its unit; write a whole number with s, m, h or d, like 90d")
+		return "", false
+	}
+	return v.text(f)
 }

@@ -76,7 +76,7 @@ func TestKeyAndCredential(t *testing.T) {
 	const key = "key: " + realKey + ", "
 	for name, tt := range map[string]struct {
 		entry               string
-		selects, cred, hold bool // Key.OK, Credential.OK, Credential.HasKey
+		selects, cred, hold bool // Key.OK; a stated source, and one with a key
 	}{
 		"create digest":              {"action: create, " + named + key + "digest: '" + realDigest + "'", false, true, true},
 		"create token":               {"action: create, " + named + "token: " + realToken, false, true, true},
@@ -96,16 +96,34 @@ func TestKeyAndCredential(t *testing.T) {
 		"regenerate token, all":      {"action: regenerate, " + named + key + "token: " + realToken, false, true, true},
 		"regenerate by key and name": {"action: regenerate, " + named + key, true, false, false},
 		"delete":                     {"action: delete, " + named + key, true, false, false},
+		"copy":                       {"action: copy, " + named + "from: {" + key + "}", false, false, false},
+		"copy generate":              {"action: copy, " + named + "generate: true, from: {" + key + "}", false, false, false},
+		"revoke":                     {"action: revoke, " + key, true, false, false},
+		"revoke by name":             {"action: revoke, " + named, false, false, false},
+		"revoke token":               {"action: revoke, token: " + realToken, true, false, false},
+		"revoke token, all":          {"action: revoke, " + named + key + "token: " + realToken, true, false, false},
+		"revoke digest":              {"action: revoke, " + key + "digest: '" + realDigest + "'", true, false, false},
+		"create credentials":         {"action: create, " + named + "credentials: [{" + key + "digest: '" + realDigest + "'}]", false, true, true},
+		"create credentials token":   {"action: create, " + named + "credentials: [{token: " + realToken + "}]", false, true, true},
+		"ensure credentials by key":  {"action: ensure, " + key + "credentials: [{token: " + realToken + "}]", true, true, true},
 	} {
 		e := decode(t, "tokens: [{"+tt.entry+"}]").Entries[0]
-		if e.Key.OK != tt.selects || e.Credential.OK != tt.cred || e.Credential.Value.HasKey != tt.hold {
-			t.Errorf("%s: Key %v, Credential %v, HasKey %v", name, e.Key.OK, e.Credential.OK, e.Credential.Value.HasKey)
+		var c Credential
+		stated := len(e.Sources) == 1 && !e.Sources[0].Generate
+		if len(e.Sources) == 1 {
+			c = e.Sources[0].Credential
 		}
-		if tt.hold && e.Credential.Value.Key.String() != realKey || tt.cred && e.Credential.Value.Digest.String() != realDigest {
+		if e.Key.OK != tt.selects || stated != tt.cred || c.HasKey != tt.hold {
+			t.Errorf("%s: Key %v, sources %+v", name, e.Key.OK, e.Sources)
+		}
+		if tt.hold && c.Key.String() != realKey || tt.cred && c.Digest.String() != realDigest {
 			t.Errorf("%s: another credential", name)
 		}
-		if e.Action == Regenerate && e.Generate.OK == tt.cred {
-			t.Errorf("%s: Generate %v", name, e.Generate.OK)
+		if tt.selects && e.Key.Value.String() != realKey {
+			t.Errorf("%s: another key", name)
+		}
+		if (e.Action == Regenerate || e.Action == Copy) && len(e.Sources) != 1 {
+			t.Errorf("%s: nothing is generated", name)
 		}
 	}
 }
@@ -125,7 +143,9 @@ func TestSetClears(t *testing.T) {
 func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"usr": "user", "uesr": "user", "User": "user", "expires-at": "expires_at", "expiresAt": "expires_at", "expire_at": "expires_at",
-		"issued": "issued_at", "kye": "key", "ke": "key", "x": "", "": "", "colour": "", "type": "", "labels": "", "token_file": "",
+		"issued": "issued_at", "kye": "key", "ke": "key", "x": "", "": "", "colour": "", "token_file": "",
+		"scope": "scopes", "scopesets": "scope_sets", "allowedIPs": "allowed_ips", "label": "labels", "typ": "type", "credential": "credentials",
+		"olderThan": "older_than", "form": "from", "graze": "grace", "al": "all",
 	} {
 		if got := nearest(word, entryKeys); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
@@ -167,7 +187,7 @@ func TestLocator(t *testing.T) {
 func TestFillFindsDifferences(t *testing.T) {
 	text := &node{kind: textKind, text: "x"}
 	list := &node{kind: listKind, items: []*node{text}}
-	table := &node{kind: mapKind, fields: []field{{&node{kind: textKind, text: "k"}, text}}}
+	table := &node{kind: mapKind, fields: []field{{key: &node{kind: textKind, text: "k"}, value: text}}}
 	for _, tt := range []struct {
 		n     *node
 		value any

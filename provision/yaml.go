@@ -93,7 +93,7 @@ func (p *yamlParser) content(y *yaml.Node, n *node, depth int) {
 			p.report.at(key.pos, "merge keys (<<) are not allowed; write the fields out")
 			key.bad = true
 		}
-		n.fields = append(n.fields, field{key, p.node(y.Content[i+1], depth+1)})
+		n.fields = append(n.fields, field{key: key, value: p.node(y.Content[i+1], depth+1)})
 	}
 }
 
@@ -167,7 +167,7 @@ var yamlMessages = []struct {
 	{"did not find expected key", true, "a line of the mapping that starts here does not fit; check indentation, quotes, and that each key has a colon and a space"},
 	{"did not find expected '-' indicator", true, "a line of the list that starts here does not fit; each item starts with \"- \" in the same column"},
 	{"did not find expected ',' or", true, "the list or mapping in brackets that starts here is not closed, or lacks a comma"},
-	{"did not find expected node content", true, "a value is missing, or a bracket is not closed"},
+	{"did not find expected node content", true, "a value is missing, a bracket is not closed, or a text that starts with a colon, comma or bracket lacks its quotes"},
 	{"did not find expected <document start>", true, "there is text after the end of the document; documents are parted by ---"},
 	{"found undefined tag handle", true, "tags (!) are not allowed; put quotes around a text that starts with !"},
 	{"mapping values are not allowed", false, "there is a second colon on this line, or the line is indented too far; put quotes around a text with a colon and a space"},

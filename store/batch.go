@@ -11,13 +11,16 @@ type Batch struct {
 	Expect map[Name]Revision
 	Put    []Record
 	Delete []Name
+	// ExpectMarks is to Marks what Expect is to Put.
+	ExpectMarks map[MarkID]Revision
+	Marks       []Mark
 	// Entries is never empty: what is not in the ledger does not happen.
 	Entries []Entry
 }
 
 var (
 	errNoEntry    = errors.New("a batch without a ledger entry")
-	errBlindWrite = errors.New("a batch writes a token that it does not expect")
+	errBlindWrite = errors.New("a batch writes a token or a mark that it does not expect")
 )
 
 // Validate finds batches that no correct program makes.
@@ -35,17 +38,25 @@ func (b *Batch) Validate() error {
 			return errBlindWrite
 		}
 	}
+	for i := range b.Marks {
+		if _, ok := b.ExpectMarks[b.Marks[i].MarkID]; !ok {
+			return errBlindWrite
+		}
+	}
 	return nil
 }
 
 // Size is what the batch takes from Limits.
 func (b *Batch) Size() Size {
-	s := Size{Writes: len(b.Put) + len(b.Delete)}
+	s := Size{Writes: len(b.Put) + len(b.Delete) + len(b.Marks)}
 	for i := range b.Put {
 		s.Bytes += recordSize(&b.Put[i])
 	}
 	for _, name := range b.Delete {
 		s.Bytes += rowOverhead + len(name.User) + len(name.Name)
+	}
+	for i := range b.Marks {
+		s.Bytes += markSize(&b.Marks[i])
 	}
 	for i := range b.Entries {
 		s = s.Add(EntrySize(&b.Entries[i]))

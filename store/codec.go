@@ -11,22 +11,29 @@ import (
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
-// The stored form of records and entries is a sequence of numbered fields in
-// protobuf's wire format. A field at its zero value is left out; a number that
-// is not known here is an error, because dropping what a later version wrote
-// could grant more than it meant. Numbers are never used again.
+// The stored form of records, entries and marks is a sequence of numbered
+// fields in protobuf's wire format. A field at its default is left out; a
+// number that is not known here is an error, because dropping what a later
+// version wrote could grant more than it meant. Numbers are never used again.
+// The default is zero, but for an audience, which is DefaultAudience, for an
+// action, which is commonAction, and for the times after +: they are as created
+// at, which is written before them, and stored as what they differ from it.
 //
 //	record      1 description   2 type         3 scope*        4 scope set*
 //	            5 allowed ip*   6 audience     7 label key*    8 label value*
-//	            9 inactive     10 not before  11 expires at   12 issued at
-//	           13 created at   14 updated at  15 generation   16 source dir
+//	            9 inactive     10 not before  11 expires at   12 +issued at
+//	           13 created at   14 +updated at 15 generation   16 source dir
 //	           17 source path  18 credential* 19 revision
-//	credential  1 key           2 digest       3 issued at     4 good until
+//	credential  1 key           2 digest       3 +issued at    4 good until
 //	entry       1 id            2 time         3 dir           4 path
 //	            5 outcome       6 reason*      7 sha256        8 changed
 //	            9 author       10 change*
 //	change      1 action        2 key          3 user          4 name
 //	            5 result
+//	mark        1 value         2 revision
+
+// commonAction is the action that most ledgers have most of.
+const commonAction = "create"
 
 // rowOverhead is what a row takes beside its name and its value.
 const rowOverhead = 32
@@ -64,6 +71,25 @@ func (e *encoder) time(n protowire.Number, t time.Time) {
 	}
 }
 
+// timeFrom writes a time as what it differs from another, or 0 if it is absent.
+func (e *encoder) timeFrom(base time.Time, n protowire.Number, t time.Time) {
+	switch {
+	case t.IsZero() && base.IsZero() || !t.IsZero() && !base.IsZero() && millis(t) == millis(base):
+	case t.IsZero():
+		e.b = protowire.AppendVarint(protowire.AppendTag(e.b, n, protowire.VarintType), 0)
+	default:
+		e.number(n, 1+protowire.EncodeZigZag(millis(t)-millis(base)))
+	}
+}
+
+// millis is the time in milliseconds since 1970, 0 if it is absent.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
 // AppendRecord appends the stored form of a record without its name, which is
 // the key it is stored under.
 func AppendRecord(b []byte, r *Record) []byte {
@@ -75,7 +101,9 @@ func AppendRecord(b []byte, r *Record) []byte {
 	for _, p := range r.AllowedIPs {
 		e.element(5, []byte(p.String()))
 	}
-	e.text(6, r.Audience)
+	if r.Audience != DefaultAudience {
+		e.element(6, []byte(r.Audience))
+	}
 	for _, l := range r.Labels {
 		e.element(7, []byte(l.Key))
 		e.element(8, []byte(l.Value))
@@ -85,32 +113,32 @@ func AppendRecord(b []byte, r *Record) []byte {
 	}
 	e.time(10, r.NotBefore)
 	e.time(11, r.ExpiresAt)
-	e.time(12, r.IssuedAt)
 	e.time(13, r.CreatedAt)
-	e.time(14, r.UpdatedAt)
+	e.timeFrom(r.CreatedAt, 12, r.IssuedAt)
+	e.timeFrom(r.CreatedAt, 14, r.UpdatedAt)
 	e.number(15, r.Generation)
 	e.text(16, r.Source.Dir)
 	e.text(17, r.Source.Path)
 	for i := range r.Credentials {
-		e.element(18, appendCredential(nil, &r.Credentials[i]))
+		e.element(18, appendCredential(nil, &r.Credentials[i], r.CreatedAt))
 	}
 	e.number(19, uint64(r.Revision))
 	return e.b
 }
 
-func appendCredential(b []byte, c *Credential) []byte {
+func appendCredential(b []byte, c *Credential, created time.Time) []byte {
 	e := encoder{b}
 	e.element(1, c.Key[:])
 	sum := c.Digest.Bytes()
 	e.element(2, sum[:])
-	e.time(3, c.IssuedAt)
+	e.timeFrom(created, 3, c.IssuedAt)
 	e.time(4, c.GoodUntil)
 	return e.b
 }
 
 // DecodeRecord reads what AppendRecord wrote.
 func DecodeRecord(name Name, b []byte) (Record, error) {
-	r := Record{Name: name, Active: true}
+	r := Record{Name: name, Audience: DefaultAudience, Active: true}
 	err := fields(b, func(f field) error {
 		switch f.number {
 		case 1:
@@ -130,10 +158,7 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 		case 7:
 			r.Labels = append(r.Labels, Label{Key: f.text()})
 		case 8:
-			if len(r.Labels) == 0 {
-				return errCorrupt
-			}
-			r.Labels[len(r.Labels)-1].Value = f.text()
+			return setLast(r.Labels, f.text())
 		case 9:
 			r.Active = f.value == 0
 		case 10:
@@ -141,11 +166,12 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 		case 11:
 			r.ExpiresAt = f.time()
 		case 12:
-			r.IssuedAt = f.time()
+			r.IssuedAt = f.timeFrom(r.CreatedAt)
 		case 13:
 			r.CreatedAt = f.time()
+			r.IssuedAt, r.UpdatedAt = r.CreatedAt, r.CreatedAt
 		case 14:
-			r.UpdatedAt = f.time()
+			r.UpdatedAt = f.timeFrom(r.CreatedAt)
 		case 15:
 			r.Generation = f.value
 		case 16:
@@ -153,7 +179,7 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 		case 17:
 			r.Source.Path = f.text()
 		case 18:
-			c, err := decodeCredential(f.bytes)
+			c, err := decodeCredential(f.bytes, r.CreatedAt)
 			r.Credentials = append(r.Credentials, c)
 			return err
 		case 19:
@@ -172,8 +198,17 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 	return r, nil
 }
 
-func decodeCredential(b []byte) (Credential, error) {
-	var c Credential
+// setLast gives the label its value whose key has just been read.
+func setLast(labels []Label, value string) error {
+	if len(labels) == 0 {
+		return errCorrupt
+	}
+	labels[len(labels)-1].Value = value
+	return nil
+}
+
+func decodeCredential(b []byte, created time.Time) (Credential, error) {
+	c := Credential{IssuedAt: created}
 	var key, digest bool
 	err := fields(b, func(f field) error {
 		switch f.number {
@@ -184,7 +219,7 @@ func decodeCredential(b []byte) (Credential, error) {
 				c.Digest = token.DigestOf([32]byte(f.bytes))
 			}
 		case 3:
-			c.IssuedAt = f.time()
+			c.IssuedAt = f.timeFrom(created)
 		case 4:
 			c.GoodUntil = f.time()
 		default:
@@ -198,105 +233,6 @@ func decodeCredential(b []byte) (Credential, error) {
 	return c, err
 }
 
-// AppendEntry appends the stored form of an entry, its patch excepted, which
-// is the key it is stored under.
-func AppendEntry(b []byte, n *Entry) []byte {
-	e := encoder{b}
-	e.number(1, n.ID)
-	e.time(2, n.Time)
-	e.text(3, n.Dir)
-	e.text(4, n.Path)
-	e.number(5, uint64(n.Outcome))
-	e.list(6, n.Reasons)
-	if n.SHA256 != [32]byte{} {
-		e.element(7, n.SHA256[:])
-	}
-	if n.Changed {
-		e.number(8, 1)
-	}
-	e.text(9, n.Author)
-	for i := range n.Changes {
-		e.element(10, appendChange(nil, &n.Changes[i]))
-	}
-	return e.b
-}
-
-func appendChange(b []byte, c *Change) []byte {
-	e := encoder{b}
-	e.text(1, c.Action)
-	if !c.Key.IsZero() {
-		e.element(2, c.Key[:])
-	}
-	e.text(3, c.Name.User)
-	e.text(4, c.Name.Name)
-	e.number(5, uint64(c.Result))
-	return e.b
-}
-
-// DecodeEntry reads what AppendEntry wrote.
-func DecodeEntry(patch PatchID, b []byte) (Entry, error) {
-	n := Entry{Patch: patch}
-	err := fields(b, func(f field) error {
-		switch f.number {
-		case 1:
-			n.ID = f.value
-		case 2:
-			n.Time = f.time()
-		case 3:
-			n.Dir = f.text()
-		case 4:
-			n.Path = f.text()
-		case 5:
-			n.Outcome = Outcome(f.value)
-		case 6:
-			n.Reasons = append(n.Reasons, f.text())
-		case 7:
-			if copy(n.SHA256[:], f.bytes) != len(n.SHA256) {
-				return errCorrupt
-			}
-		case 8:
-			n.Changed = f.value != 0
-		case 9:
-			n.Author = f.text()
-		case 10:
-			c, err := decodeChange(f.bytes)
-			n.Changes = append(n.Changes, c)
-			return err
-		default:
-			return errCorrupt
-		}
-		return nil
-	})
-	if err != nil {
-		return Entry{}, fmt.Errorf("decoding a ledger entry: %w", err)
-	}
-	return n, nil
-}
-
-func decodeChange(b []byte) (Change, error) {
-	var c Change
-	err := fields(b, func(f field) error {
-		switch f.number {
-		case 1:
-			c.Action = f.text()
-		case 2:
-			if copy(c.Key[:], f.bytes) != len(c.Key) {
-				return errCorrupt
-			}
-		case 3:
-			c.Name.User = f.text()
-		case 4:
-			c.Name.Name = f.text()
-		case 5:
-			c.Result = Result(f.value)
-		default:
-			return errCorrupt
-		}
-		return nil
-	})
-	return c, err
-}
-
 type field struct {
 	number protowire.Number
 	value  uint64
@@ -307,6 +243,14 @@ func (f field) text() string { return string(f.bytes) }
 
 func (f field) time() time.Time {
 	return time.UnixMilli(protowire.DecodeZigZag(f.value)).UTC()
+}
+
+// timeFrom reads what the encoder's timeFrom wrote.
+func (f field) timeFrom(base time.Time) time.Time {
+	if f.value == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis(base) + protowire.DecodeZigZag(f.value-1)).UTC()
 }
 
 // fields calls do for each field of b, and fails on what is no field.
@@ -339,9 +283,4 @@ func fields(b []byte, do func(field) error) error {
 
 func recordSize(r *Record) int {
 	return rowOverhead + len(r.User) + len(r.Name.Name) + len(AppendRecord(nil, r))
-}
-
-// EntrySize is what an entry takes from Limits.
-func EntrySize(n *Entry) Size {
-	return Size{Writes: 1, Bytes: rowOverhead + len(AppendEntry(nil, n))}
 }

@@ -14,7 +14,7 @@ func fullRecord() Record {
 	return Record{
 		Name:        Name{User: "/users/root", Name: "test"},
 		Description: "d", Type: Custom, Scopes: []string{"a", "b"}, ScopeSets: []string{"s"},
-		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Audience: "api",
+		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Audience: "admin",
 		Labels: []Label{{"k", "v"}, {"l", ""}}, Active: false,
 		NotBefore: at, ExpiresAt: at.Add(time.Hour), IssuedAt: at, CreatedAt: at, UpdatedAt: at,
 		Generation: 3, Source: Source{"spool", "x.yaml"}, Revision: 9,
@@ -29,7 +29,11 @@ func fullEntry() Entry {
 	return Entry{
 		Patch: PatchID{7}, ID: 4, Time: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Dir: "d", Path: "p",
 		Outcome: Failed, Reasons: []string{"one", "two"}, SHA256: [32]byte{1}, Changed: true, Author: "root",
-		Changes: []Change{{Action: "create", Key: token.Key{1}, Name: Name{User: "u", Name: "n"}, Result: Created}},
+		Changes: []Change{
+			{Action: "create", Key: token.Key{1}, Name: Name{User: "u", Name: "n"}, Result: Created},
+			{Action: "delete", Result: Deleted},
+			{},
+		},
 	}
 }
 
@@ -42,11 +46,37 @@ func TestCodecRoundTrip(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, r) {
 		t.Errorf("record: %v\n got %+v\nwant %+v", err, got, r)
 	}
+	m := Mark{MarkID: OnceID("d", "n"), Value: "v", Revision: 3}
+	assertNoZeroField(t, reflect.ValueOf(m))
+	if got, err := DecodeMark(m.MarkID, AppendMark(nil, &m)); err != nil || got != m {
+		t.Errorf("mark: %v\n got %+v\nwant %+v", err, got, m)
+	}
 	e := fullEntry()
 	assertNoZeroField(t, reflect.ValueOf(e))
 	gotEntry, err := DecodeEntry(e.Patch, AppendEntry(nil, &e))
 	if err != nil || !reflect.DeepEqual(gotEntry, e) {
 		t.Errorf("entry: %v\n got %+v\nwant %+v", err, gotEntry, e)
+	}
+}
+
+// Times that are stored by what they differ from the creation stay what they
+// are, on both sides of it and where either is absent, and so does an audience
+// beside the default.
+func TestCodecDefaults(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 5e6, time.UTC)
+	epoch := time.UnixMilli(0).UTC()
+	times := []time.Time{{}, at, at.Add(-time.Millisecond), at.Add(time.Hour), epoch, epoch.Add(-time.Millisecond)}
+	for _, created := range times {
+		for i, one := range times {
+			other := times[(i+1)%len(times)]
+			r := record("n", 1, 2)
+			r.CreatedAt, r.IssuedAt, r.UpdatedAt = created, one, other
+			r.Credentials[0].IssuedAt, r.Credentials[1].IssuedAt = one, other
+			r.Audience = []string{"", DefaultAudience, "admin"}[i%3]
+			if got, err := DecodeRecord(r.Name, AppendRecord(nil, &r)); err != nil || !reflect.DeepEqual(got, r) {
+				t.Errorf("created %v, issued %v, updated %v: %v\n got %+v\nwant %+v", created, one, other, err, got, r)
+			}
+		}
 	}
 }
 
@@ -78,16 +108,45 @@ func TestDecodeRefusesDamage(t *testing.T) {
 	}
 }
 
+func TestDecodeMarkRefusesDamage(t *testing.T) {
+	m := Mark{MarkID: RevokedID(token.Key{1}, ""), Value: "v", Revision: 3}
+	whole := AppendMark(nil, &m)
+	unknown := encoder{append([]byte(nil), whole...)}
+	unknown.number(60, 1)
+	for name, tt := range map[string]struct {
+		id  MarkID
+		row []byte
+	}{
+		"kind not known":  {MarkID{Serial + 1, "x"}, whole},
+		"no kind":         {MarkID{0, "x"}, whole},
+		"field not known": {m.MarkID, unknown.b},
+		"cut":             {m.MarkID, whole[:len(whole)-1]},
+		"no revision":     {m.MarkID, nil}, // it would count as absent
+	} {
+		if _, err := DecodeMark(tt.id, tt.row); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	r, e := fullRecord(), fullEntry()
 	f.Add(AppendRecord(nil, &r))
 	f.Add(AppendEntry(nil, &e))
+	f.Add(AppendMark(nil, &Mark{Value: "v", Revision: 3}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := DecodeRecord(Name{}, b); err == nil {
-			if _, err := DecodeRecord(Name{}, AppendRecord(nil, &r)); err != nil {
-				t.Errorf("a decoded record does not encode: %v", err)
+			again, err := DecodeRecord(Name{}, AppendRecord(nil, &r))
+			if err != nil || !reflect.DeepEqual(again, r) {
+				t.Errorf("a decoded record comes back as another: %v\n got %+v\nwant %+v", err, again, r)
 			}
 		}
 		_, _ = DecodeEntry(PatchID{}, b)
+		id := OnceID("d", "n")
+		if m, err := DecodeMark(id, b); err == nil {
+			if again, err := DecodeMark(id, AppendMark(nil, &m)); err != nil || again != m {
+				t.Errorf("mark %+v comes back as %+v, %v", m, again, err)
+			}
+		}
 	})
 }

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
@@ -15,6 +17,9 @@ type Draft struct {
 	read    map[Name]Revision // what base said, 0 where it had none
 	written map[Name]*Record  // nil: deleted
 	owner   map[token.Key]Name
+
+	readMarks map[MarkID]Revision
+	marks     map[MarkID]Mark
 }
 
 // NewDraft starts from what base holds.
@@ -24,6 +29,9 @@ func NewDraft(base Reader) *Draft {
 		read:    make(map[Name]Revision),
 		written: make(map[Name]*Record),
 		owner:   make(map[token.Key]Name),
+
+		readMarks: make(map[MarkID]Revision),
+		marks:     make(map[MarkID]Mark),
 	}
 }
 
@@ -51,6 +59,42 @@ func (d *Draft) ByKey(key token.Key) (Record, bool) {
 	}
 	d.expect(r.Name, r.Revision)
 	return r, true
+}
+
+// OfUser implements Reader.
+func (d *Draft) OfUser(user string) []Record {
+	var own []Record
+	for _, r := range d.base.OfUser(user) {
+		if _, rewritten := d.written[r.Name]; !rewritten {
+			d.expect(r.Name, r.Revision)
+			own = append(own, r)
+		}
+	}
+	for name, r := range d.written {
+		if r != nil && name.User == user {
+			own = append(own, *r)
+		}
+	}
+	slices.SortFunc(own, func(a, b Record) int { return a.Name.Compare(b.Name) })
+	return own
+}
+
+// Mark implements Reader.
+func (d *Draft) Mark(id MarkID) (Mark, bool) {
+	if m, ok := d.marks[id]; ok {
+		return m, true
+	}
+	m, ok := d.base.Mark(id)
+	if _, read := d.readMarks[id]; !read {
+		d.readMarks[id] = m.Revision // as in expect
+	}
+	return m, ok
+}
+
+// SetMark writes a mark over.
+func (d *Draft) SetMark(id MarkID, value string) {
+	d.Mark(id) // so that it is expected as it is
+	d.marks[id] = Mark{MarkID: id, Value: value}
 }
 
 // expect remembers what the plan has read first: a later look may show what
@@ -99,11 +143,20 @@ func (d *Draft) Merge(over *Draft) {
 			d.Put(*r)
 		}
 	}
+	for id, m := range over.marks {
+		d.SetMark(id, m.Value)
+	}
 }
 
 // Batch is the draft as one conditional commit with these entries.
 func (d *Draft) Batch(entries []Entry) Batch {
-	b := Batch{Expect: d.read, Entries: entries}
+	b := Batch{Expect: d.read, ExpectMarks: d.readMarks, Entries: entries}
+	for _, m := range d.marks {
+		b.Marks = append(b.Marks, m)
+	}
+	slices.SortFunc(b.Marks, func(a, o Mark) int {
+		return cmp.Or(cmp.Compare(a.Kind, o.Kind), strings.Compare(a.Key, o.Key))
+	})
 	for name, r := range d.written {
 		switch {
 		case r != nil:

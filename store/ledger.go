@@ -68,9 +68,10 @@ const (
 	Updated
 	Deleted
 	Unchanged
+	KeysRevoked
 )
 
-var resultNames = [...]string{Created: "created", Updated: "updated", Deleted: "deleted", Unchanged: "unchanged"}
+var resultNames = [...]string{Created: "created", Updated: "updated", Deleted: "deleted", Unchanged: "unchanged", KeysRevoked: "revoked"}
 
 // String is the result as history shows it.
 func (r Result) String() string {

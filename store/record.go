@@ -14,8 +14,8 @@ import (
 // user means is the protected service's business.
 type Name struct{ User, Name string }
 
-// Revision counts the commits that wrote a token. The zero Revision is that
-// of a token that is not there.
+// Revision tells one state of a token, or of a mark, from every other. The zero
+// Revision is that of one that is not there.
 type Revision uint64
 
 // Type says what a token may be used for.

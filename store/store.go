@@ -7,15 +7,16 @@
 //
 // Invariants, for every Store:
 //
-//  1. Atomic. Commit applies a whole Batch, its tokens and all of its ledger
-//     entries, or nothing of it. A reader never sees a part: once one token
-//     of a batch is seen changed, all of them are.
+//  1. Atomic. Commit applies a whole Batch, its tokens, its marks and all of
+//     its ledger entries, or nothing of it. A reader never sees a part: once
+//     one token or mark of a batch is seen changed, all of them are.
 //  2. Durable on return. When Commit returns nil, the batch survives kill -9
 //     and loss of power (store/memstore excepted, which says so).
 //  3. Readers are answered from memory, and see only what is durable.
-//  4. Conditional. Each token that a batch writes is expected at the revision
-//     at which the plan read it, or expected absent. One that is elsewhere by
-//     now fails the whole batch with ErrConflict.
+//  4. Conditional. Each token and mark that a batch writes is expected at the
+//     revision at which the plan read it, or expected absent. One that is
+//     elsewhere by now fails the whole batch with ErrConflict. So does one
+//     that was only read, if the batch expects it.
 //  5. A key belongs to one token at most, and so does a user with a name.
 //  6. Exactly once. A patch has at most one ledger entry: a batch with an
 //     entry of a patch that already has one fails with ErrApplied. A commit
@@ -45,8 +46,8 @@ const Format = 1
 
 // What Commit may return; see invariant 8.
 var (
-	// ErrConflict: a token is not at the revision the plan has read, or a key
-	// has found another owner. Read and plan again.
+	// ErrConflict: a token or a mark is not at the revision the plan has read,
+	// or a key has found another owner. Read and plan again.
 	ErrConflict = errors.New("the store has changed since it was read")
 	// ErrApplied: a patch of the batch has its ledger entry already.
 	ErrApplied = errors.New("the patch is in the ledger already")
@@ -64,18 +65,31 @@ type Reader interface {
 	ByKey(token.Key) (Record, bool)
 	// ByName finds the token of that user and name.
 	ByName(Name) (Record, bool)
+	// OfUser lists all tokens of a user, ordered by name.
+	OfUser(user string) []Record
+	// Mark finds a mark. One that is not there has the zero Revision.
+	Mark(MarkID) (Mark, bool)
 }
 
 // Store is a backend.
 type Store interface {
 	Reader
 
+	// Lookup finds the token that has a credential with that key, and what is
+	// said about its user, both at one moment. Of several rules that match the
+	// user the one with the most specific pattern holds.
+	Lookup(token.Key) (Record, Rule, bool)
+
 	// Tokens yields every token, in no particular order, as they were at one
 	// moment.
 	Tokens() iter.Seq[Record]
 
-	// Commit stores a batch. It sets the revisions of the records and the
-	// numbers of the entries itself.
+	// Marks yields every mark, in no particular order, as they were at one
+	// moment.
+	Marks() iter.Seq[Mark]
+
+	// Commit stores a batch. It sets the revisions of the records and marks,
+	// and the numbers of the entries, itself.
 	Commit(ctx context.Context, batch Batch) error
 
 	// Entry finds the ledger entry of a patch.
@@ -93,7 +107,7 @@ type Store interface {
 
 // Limits bound a Batch.
 type Limits struct {
-	Writes int // records put and deleted, and ledger entries
+	Writes int // records put and deleted, marks, and ledger entries
 	Bytes  int // their size as Size counts it
 }
 

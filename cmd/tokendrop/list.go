@@ -47,14 +47,14 @@ func (c *cli) list() *cobra.Command {
 	flags.StringVar(&f.user, "user", "", "of this user")
 	flags.StringVar(&f.name, "name", "", "of this name")
 	flags.StringVar(&f.kind, "type", "", "of this type: full-access, read-only or custom")
-	flags.StringVar(&f.state, "state", "", "in this state: active, disabled or expired")
+	flags.StringVar(&f.state, "state", "", "in this state: active, disabled, expired or blocked")
 	flags.StringVar(&f.expiresWithin, "expires-within", "", "that expire within a duration such as 30d, and have not yet")
 	return cmd
 }
 
 func (f *filter) check(c *cli) error {
 	if f.state != "" && !slices.Contains(admin.States, admin.State(f.state)) {
-		return c.usage("--state must be one of active, disabled, expired")
+		return c.usage("--state must be one of active, disabled, expired, blocked")
 	}
 	if f.kind != "" && !slices.Contains([]string{"full-access", "read-only", "custom"}, f.kind) {
 		return c.usage("--type must be one of full-access, read-only, custom")

@@ -43,7 +43,8 @@ func (l *Local) Tokens(context.Context) ([]Token, error) {
 	now := l.Now()
 	tokens := []Token{}
 	for rec := range l.Store.Tokens() {
-		tokens = append(tokens, newToken(&rec, now))
+		_, rule, _ := l.Store.Lookup(rec.Key())
+		tokens = append(tokens, newToken(&rec, rule, now))
 	}
 	slices.SortFunc(tokens, func(a, b Token) int { return a.name().Compare(b.name()) })
 	return tokens, nil

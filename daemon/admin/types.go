@@ -51,16 +51,19 @@ type State string
 
 // The states.
 const (
+	Blocked  State = "blocked" // its user is
 	Disabled State = "disabled"
 	Expired  State = "expired"
 	Active   State = "active"
 )
 
 // States are all of them, for help texts and checks.
-var States = []State{Active, Disabled, Expired}
+var States = []State{Active, Disabled, Expired, Blocked}
 
-func stateOf(rec *store.Record, now time.Time) State {
+func stateOf(rec *store.Record, rule store.Rule, now time.Time) State {
 	switch {
+	case rule.Blocked:
+		return Blocked
 	case !rec.Active:
 		return Disabled
 	case !rec.ExpiresAt.IsZero() && !now.Before(rec.ExpiresAt):
@@ -71,12 +74,12 @@ func stateOf(rec *store.Record, now time.Time) State {
 
 func (t *Token) name() store.Name { return store.Name{User: t.User, Name: t.Name} }
 
-func newToken(rec *store.Record, now time.Time) Token {
+func newToken(rec *store.Record, rule store.Rule, now time.Time) Token {
 	t := Token{
 		Key: rec.Key(), User: rec.User, Name: rec.Name.Name, Description: rec.Description,
 		Type: rec.Type.String(), Scopes: texts(rec.Scopes), ScopeSets: texts(rec.ScopeSets),
 		AllowedIPs: make([]string, len(rec.AllowedIPs)), Audience: rec.Audience,
-		Labels: make(map[string]string, len(rec.Labels)), Active: rec.Active, State: stateOf(rec, now),
+		Labels: make(map[string]string, len(rec.Labels)), Active: rec.Active, State: stateOf(rec, rule, now),
 		NotBefore: instant(rec.NotBefore), ExpiresAt: instant(rec.ExpiresAt), CreatedAt: instant(rec.CreatedAt),
 		UpdatedAt: instant(rec.UpdatedAt), IssuedAt: instant(rec.IssuedAt), Generation: rec.Generation,
 		Source:      strings.TrimSuffix(rec.Source.Dir, "/") + "/" + rec.Source.Path,

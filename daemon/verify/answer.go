@@ -48,19 +48,19 @@ func accept(w http.ResponseWriter, presented token.Key, rec *store.Record) {
 	labels := make([]string, len(rec.Labels))
 	for i, l := range rec.Labels {
 		body.Labels[l.Key] = l.Value
-		labels[i] = escape(l.Key) + "=" + escape(l.Value)
+		labels[i] = store.Escape(l.Key) + "=" + store.Escape(l.Value)
 	}
 	scopes := make([]string, len(rec.Scopes))
 	for i, s := range rec.Scopes {
-		scopes[i] = escape(s)
+		scopes[i] = store.Escape(s)
 	}
 	header := w.Header()
 	header.Set("X-Token-Key", presented.String())
-	header.Set("X-Token-User", escape(rec.User))
-	header.Set("X-Token-Name", escape(rec.Name.Name))
+	header.Set("X-Token-User", store.Escape(rec.User))
+	header.Set("X-Token-Name", store.Escape(rec.Name.Name))
 	header.Set("X-Token-Type", rec.Type.String())
 	header.Set("X-Token-Scopes", strings.Join(scopes, ","))
-	header.Set("X-Token-Audience", escape(rec.Audience))
+	header.Set("X-Token-Audience", store.Escape(rec.Audience))
 	header.Set("X-Token-Expires", expires)
 	header.Set("X-Token-Labels", strings.Join(labels, ","))
 	writeJSON(w, http.StatusOK, body)
@@ -103,31 +103,4 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(text, '\n')) // the client may be gone: nobody to tell
-}
-
-// escape percent-encodes bytes outside 0x21 to 0x7E, and the three that
-// structure header values: different texts stay different, and none of them
-// can end a header or a list.
-func escape(s string) string {
-	const hex = "0123456789ABCDEF"
-	clean := true
-	for i := range len(s) {
-		clean = clean && plain(s[i])
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; plain(c) {
-			b.WriteByte(c)
-		} else {
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		}
-	}
-	return b.String()
-}
-
-func plain(c byte) bool {
-	return c > 0x20 && c < 0x7f && c != '%' && c != ',' && c != '='
 }

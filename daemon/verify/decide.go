@@ -11,20 +11,25 @@ import (
 // Decision is what a gate says to a presented token.
 type Decision struct {
 	Reason Reason
-	// Presented is the key of the presented token, and Record the token it
-	// belongs to. Both are zero unless its secret was right.
+	// Presented is the key of the presented token, and Record the token that it
+	// belongs to. Both are zero unless the secret was right.
 	Presented token.Key
 	Record    store.Record
 }
 
+// Tokens is what Ask looks in. store.Store is one.
+type Tokens interface {
+	Lookup(token.Key) (store.Record, store.Rule, bool)
+}
+
 // Ask looks the text of a token up and decides on it. It does not allocate.
-func Ask(tokens store.Reader, text string, gate *Gate, now time.Time) Decision {
+func Ask(tokens Tokens, text string, gate *Gate, now time.Time) Decision {
 	presented, err := token.Parse(text)
 	if err != nil {
 		presented = decoy
 	}
-	rec, _ := tokens.ByKey(presented.Key)
-	reason := Decide(&rec, presented, gate, now)
+	rec, rule, _ := tokens.Lookup(presented.Key)
+	reason := Decide(&rec, rule, presented, gate, now)
 	if reason == InvalidToken {
 		return Decision{Reason: InvalidToken}
 	}
@@ -32,20 +37,15 @@ func Ask(tokens store.Reader, text string, gate *Gate, now time.Time) Decision {
 }
 
 // Decide tells whether the presented token is good at the gate now. rec is the
-// record that has a credential of its key, or the zero Record if none has.
-func Decide(rec *store.Record, presented token.Token, gate *Gate, now time.Time) Reason {
-	cred := rec.Credential(presented.Key)
-	known := cred != nil
-	if !known {
-		cred = &absent
-	}
-	// The digest is computed and compared for unknown keys too (invariant 3).
-	if matches := cred.Digest.Matches(presented.Secret); !matches || !known {
+// record that has a credential of its key, or the zero Record if none has; rule
+// is what is said about its user.
+func Decide(rec *store.Record, rule store.Rule, presented token.Token, gate *Gate, now time.Time) Reason {
+	if !proves(rec, presented, now) {
 		return InvalidToken
 	}
 	switch {
-	case !cred.GoodUntil.IsZero() && !now.Before(cred.GoodUntil):
-		return InvalidToken // replaced, and its grace is over
+	case rule.Blocked:
+		return UserBlocked
 	case !rec.Active:
 		return Disabled
 	case now.Before(rec.NotBefore):
@@ -58,6 +58,26 @@ func Decide(rec *store.Record, presented token.Token, gate *Gate, now time.Time)
 		return ContextMissing
 	}
 	return Yes
+}
+
+// proves tells whether the presented token is a credential of the record that
+// was not replaced, or whose grace lasts. A regenerated secret keeps its key,
+// so both credentials can have it. The digest is computed and compared for
+// unknown keys too (invariant 3).
+func proves(rec *store.Record, presented token.Token, now time.Time) bool {
+	digest := presented.Digest()
+	good := false
+	for i := range rec.Credentials {
+		c := &rec.Credentials[i]
+		lasts := c.GoodUntil.IsZero() || now.Before(c.GoodUntil)
+		if c.Key == presented.Key && c.Digest.Equal(digest) && lasts {
+			good = true
+		}
+	}
+	if len(rec.Credentials) == 0 {
+		_ = absent.Digest.Equal(digest)
+	}
+	return good
 }
 
 var (

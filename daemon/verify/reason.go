@@ -13,6 +13,7 @@ const (
 	PasswordRefused
 	MissingToken
 	InvalidToken
+	UserBlocked
 	Disabled
 	NotYetValid
 	Expired
@@ -37,6 +38,7 @@ var answers = [...]answer{
 	PasswordRefused:  {401, "invalid_token", "password_refused", "passwords are not accepted here; use Authorization: Bearer"},
 	MissingToken:     {401, "invalid_token", "missing_token", "the request has no token; use Authorization: Bearer"},
 	InvalidToken:     {401, "invalid_token", "invalid_token", "the token is not known here"},
+	UserBlocked:      {401, "invalid_token", "user_blocked", "the user may not use tokens"},
 	Disabled:         {401, "invalid_token", "disabled", "the token is disabled"},
 	NotYetValid:      {401, "invalid_token", "not_yet_valid", "the token is not valid yet"},
 	Expired:          {401, "invalid_token", "expired", "the token has expired"},

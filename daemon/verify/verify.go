@@ -47,7 +47,7 @@ type Health struct {
 
 // Handler serves /verify, /verify/NAME, /healthz and /readyz.
 type Handler struct {
-	Tokens store.Reader
+	Tokens Tokens
 	Now    func() time.Time
 	Ready  func() bool
 	Health func() Health

@@ -83,9 +83,37 @@ func TestDecide(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&rec)
 		}
-		if got := Decide(&rec, parsed(t, tt.presented), &DefaultGate, noon); got != tt.want {
+		if got := Decide(&rec, store.Rule{}, parsed(t, tt.presented), &DefaultGate, noon); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
+	}
+}
+
+// A regenerated secret keeps its key: the old one is good in its grace, too.
+func TestDecideTwoSecretsUnderOneKey(t *testing.T) {
+	rec := goodRecord(t)
+	fresh := rec.Credentials[0]
+	fresh.Digest = parsed(t, wrongSecret).Digest()
+	rec.Credentials[0].GoodUntil = noon.Add(1)
+	rec.Credentials = []store.Credential{fresh, rec.Credentials[0]}
+	for name, text := range map[string]string{"new": wrongSecret, "old": goodToken} {
+		if got := Decide(&rec, store.Rule{}, parsed(t, text), &DefaultGate, noon); got != Yes {
+			t.Errorf("the %s secret: %v", name, got)
+		}
+	}
+	if got := Decide(&rec, store.Rule{}, parsed(t, goodToken), &DefaultGate, noon.Add(1)); got != InvalidToken {
+		t.Errorf("the old secret after its grace: %v", got)
+	}
+}
+
+func TestDecideBlockedUser(t *testing.T) {
+	rec, blocked := goodRecord(t), store.Rule{Blocked: true}
+	rec.Active = false
+	if got := Decide(&rec, blocked, parsed(t, goodToken), &DefaultGate, noon); got != UserBlocked {
+		t.Errorf("a blocked user's disabled token: %v", got)
+	}
+	if got := Decide(&rec, blocked, parsed(t, wrongSecret), &DefaultGate, noon); got != InvalidToken {
+		t.Errorf("a blocked user's token with a wrong secret: %v", got)
 	}
 }
 
@@ -306,7 +334,7 @@ func TestRawRequests(t *testing.T) {
 func TestEscapeIsInjective(t *testing.T) {
 	seen := map[string]string{}
 	for _, s := range []string{"", "a", "a,b", "a%2Cb", "a=b", "a b", "é", "%", "\x00", "\xff"} {
-		e := escape(s)
+		e := store.Escape(s)
 		if other, ok := seen[e]; ok {
 			t.Errorf("%q and %q are both %q", s, other, e)
 		}

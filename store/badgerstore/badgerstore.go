@@ -2,17 +2,18 @@
 //
 // Rows. The first byte of a key is the kind of row; other kinds may join.
 //
-//	m                            meta: format, last entry's number, number of tokens
+//	m                            meta: format, last entry's number, number of tokens, of marks
 //	t len(user) user name        token: store.AppendRecord
+//	k kind key                   mark: store.AppendMark
 //	l patch                      ledger entry: number of parts to follow, store.AppendEntry
 //	l patch part                 the rest of an entry that is long, part by part from 1
 //	s row's key                  staged: 1 and the value of the row to be, or 0 to delete it
 //	c                            the staged rows are committed
 //
-// Lengths and numbers are unsigned varints, a part has two bytes, big-endian.
-// Every commit writes the meta row, so the three numbers in it always belong
-// to the rows around it, and a store that has lost rows is found damaged when
-// it is opened. An empty store has no row at all.
+// Lengths and numbers are unsigned varints, a mark's kind is one byte, a part
+// has two bytes, big-endian. Every commit writes the meta row, so the numbers
+// in it always belong to the rows around it, and a store that has lost rows is
+// found damaged when it is opened. An empty store has no row at all.
 //
 // A batch is one transaction of Badger where it fits, which is synced before
 // it counts. Badger's transactions are limited to 15% of a memtable, and
@@ -66,8 +67,9 @@ var (
 	ErrForeign = errors.New("the directory is neither empty nor a store")
 )
 
-// limits admit the largest permitted patch: 10,000 entries that rename, which
-// are two writes each, of records of 2 KiB, with a ledger entry of 4 MiB.
+// limits admit the largest permitted patch: 10,000 entries that revoke a token
+// of two credentials, which are three writes each, or rename records of 2 KiB,
+// with a ledger entry of 4 MiB.
 var limits = store.Limits{Writes: 32 << 10, Bytes: 32 << 20}
 
 // closeWait bounds a Close: Badger tries for ever to write what its disk has
@@ -92,7 +94,7 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open opens the store in the directory, or starts one there. It holds all
-// tokens in memory when it returns.
+// tokens and marks in memory when it returns.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	return open(ctx, o, defaultHooks(o))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/internal/serial"
 )
 
 // disk is the database and the directory that it lies in.
@@ -58,11 +59,11 @@ func (d *disk) has(key []byte) (bool, error) {
 }
 
 // Write implements serial.Disk.
-func (d *disk) Write(batch *store.Batch, tokens int) error {
+func (d *disk) Write(batch *store.Batch, count serial.Count) error {
 	if err := d.checkSpace(need(batch.Size())); err != nil {
 		return err
 	}
-	rows, err := rowsOf(batch, tokens)
+	rows, err := rowsOf(batch, count)
 	if err != nil {
 		return err
 	}

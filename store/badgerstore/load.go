@@ -13,8 +13,8 @@ import (
 // loadSize is how many tokens go to the index, and to its lock, at once.
 const loadSize = 4096
 
-// load reads all tokens into memory, and takes the store for damaged if they
-// are not as many as the last commit has left.
+// load reads all tokens and marks into memory, and takes the store for damaged
+// if they are not as many as the last commit has left.
 func (s *Store) load(ctx context.Context) error {
 	if _, err := s.disk.meta(); err != nil { // before recover changes anything
 		return err
@@ -29,8 +29,12 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.loadTokens(ctx); err != nil {
 		return err
 	}
-	if uint64(s.Len()) != m.tokens {
-		return fmt.Errorf("%w: it holds %d tokens instead of %d", ErrDamaged, s.Len(), m.tokens)
+	if err := s.loadMarks(ctx); err != nil {
+		return err
+	}
+	if uint64(s.Len()) != m.tokens || uint64(s.LenMarks()) != m.marks {
+		return fmt.Errorf("%w: it holds %d tokens and %d marks instead of %d and %d",
+			ErrDamaged, s.Len(), s.LenMarks(), m.tokens, m.marks)
 	}
 	s.Start(s.disk, limits, m.last)
 	return nil
@@ -68,14 +72,13 @@ func (s *Store) loadTokens(ctx context.Context) error {
 		defer close(read)
 		failed <- s.disk.readTokens(ctx, read)
 	}()
-	records := make([]store.Record, 0, loadSize) // the index copies them
 	for rows := range read {
-		var err error
-		if records, err = decodeTokens(records[:0], rows); err != nil {
+		records, err := decodeTokens(rows)
+		if err != nil {
 			cancel()
 			return errors.Join(err, <-failed)
 		}
-		s.Apply(&store.Batch{Put: records})
+		s.Load(records, nil)
 	}
 	return <-failed
 }
@@ -110,7 +113,8 @@ func (d *disk) readTokens(ctx context.Context, to chan<- []row) error {
 	return flush()
 }
 
-func decodeTokens(records []store.Record, rows []row) ([]store.Record, error) {
+func decodeTokens(rows []row) ([]store.Record, error) {
+	records := make([]store.Record, 0, len(rows))
 	for _, r := range rows {
 		name, err := decodeTokenKey(r.key)
 		if err != nil {
@@ -123,4 +127,25 @@ func decodeTokens(records []store.Record, rows []row) ([]store.Record, error) {
 		records = append(records, record)
 	}
 	return records, nil
+}
+
+func (s *Store) loadMarks(ctx context.Context) error {
+	var marks []store.Mark
+	err := s.disk.each(markKind, func(r row) error {
+		id, err := decodeMarkKey(r.key)
+		if err != nil {
+			return err
+		}
+		m, err := store.DecodeMark(id, r.value)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		marks = append(marks, m)
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	s.Load(nil, marks)
+	return nil
 }

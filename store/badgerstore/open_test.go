@@ -83,7 +83,12 @@ func TestDamagedRows(t *testing.T) {
 		"token too many":    {damage: row{tokenKey(store.Name{User: "x"}), store.AppendRecord(nil, &numbered(1).Put[0])}},
 		"meta lost":         {damage: row{key: []byte{metaKind}}},
 		"meta cut":          {damage: row{[]byte{metaKind}, []byte{store.Format}}},
-		"meta longer":       {damage: row{[]byte{metaKind}, append(meta{store.Format, 3, 4}.encode(), 0)}},
+		"meta longer":       {damage: row{[]byte{metaKind}, append(meta{store.Format, 3, 4, 4}.encode(), 0)}},
+		"mark lost":         {damage: row{key: markKey(once(2))}},
+		"mark cut":          {damage: row{markKey(once(2)), []byte{1}}},
+		"mark of no kind":   {damage: row{[]byte{markKind, 200, 'x'}, store.AppendMark(nil, &store.Mark{Revision: 1})}},
+		"mark's key":        {damage: row{[]byte{markKind}, store.AppendMark(nil, &store.Mark{Revision: 1})}},
+		"mark too many":     {damage: row{markKey(once(9)), store.AppendMark(nil, &store.Mark{Revision: 1})}},
 		"staged row":        {damage: row{commitKey, []byte{stagedPut}}},
 		"entry lost":        {damage: row{key: entryKey(patchOf(2))}, ledger: true},
 		"entry cut":         {damage: row{entryKey(patchOf(2)), []byte{0}}, ledger: true},
@@ -247,17 +252,22 @@ func TestLongValue(t *testing.T) {
 func FuzzRows(f *testing.F) {
 	f.Add("user", "name", []byte{1, 2})
 	f.Add("", "", []byte{})
-	f.Add("a\x00", "\xff", meta{store.Format, 300, 7}.encode())
+	f.Add("a\x00", "\xff", meta{store.Format, 300, 7, 1}.encode())
 	f.Fuzz(func(t *testing.T, user, name string, value []byte) {
 		n := store.Name{User: user, Name: name}
 		if got, err := decodeTokenKey(tokenKey(n)); err != nil || got != n {
 			t.Errorf("token %q comes back as %q, %v", n, got, err)
+		}
+		id := store.OnceID(user, name)
+		if got, err := decodeMarkKey(markKey(id)); err != nil || got != id {
+			t.Errorf("mark %q comes back as %q, %v", id, got, err)
 		}
 		if m, err := decodeMeta(value); err == nil && m.format != store.Format {
 			t.Errorf("format %d is accepted", m.format)
 		}
 		if len(value) > 0 {
 			_, _ = decodeTokenKey(value)
+			_, _ = decodeMarkKey(value)
 		}
 		_, _ = entryID(value)
 		for _, r := range []row{{[]byte("k"), value}, {key: []byte(user + "k")}} {

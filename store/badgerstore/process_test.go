@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -88,9 +89,12 @@ func patchOf(number uint64) (p store.PatchID) {
 }
 
 // numbered is the batch of that number: tokens that carry it as their
-// generation, over those of the batch before.
+// generation, over those of the batch before, a mark that has it as its value,
+// and one that is the batch's own.
 func numbered(number uint64) store.Batch {
 	b := store.Batch{Expect: make(map[store.Name]store.Revision), Entries: []store.Entry{{Patch: patchOf(number), Outcome: store.Installed}}}
+	b.ExpectMarks = map[store.MarkID]store.Revision{counter: store.Revision(number - 1), once(number): 0}
+	b.Marks = []store.Mark{{MarkID: counter, Value: strconv.FormatUint(number, 10)}, {MarkID: once(number)}}
 	size, before := sizeOf(number), sizeOf(number-1)
 	for i := range max(size, before) {
 		name := store.Name{User: "u", Name: strconv.Itoa(i)}
@@ -110,6 +114,10 @@ func numbered(number uint64) store.Batch {
 	}
 	return b
 }
+
+var counter = store.SerialID("spool", "x.yaml")
+
+func once(number uint64) store.MarkID { return store.OnceID("spool", strconv.FormatUint(number, 10)) }
 
 // sizeOf is the number of tokens after that batch; every third batch is staged.
 func sizeOf(number uint64) int {
@@ -142,6 +150,7 @@ func checkNumbered(t *testing.T, s *Store) uint64 {
 			t.Errorf("ByKey does not find token %v", r.Name)
 		}
 	}
+	checkMarks(t, s, last)
 	if _, ok := s.ByKey(token.Key{}); ok {
 		t.Error("ByKey finds a key that was never stored")
 	}
@@ -151,6 +160,22 @@ func checkNumbered(t *testing.T, s *Store) uint64 {
 		}
 	}
 	return last
+}
+
+func checkMarks(t *testing.T, s *Store, last uint64) {
+	t.Helper()
+	want := make(map[store.MarkID]store.Mark)
+	for n := uint64(1); n <= last; n++ {
+		want[once(n)] = store.Mark{MarkID: once(n), Revision: store.Revision(n)}
+		want[counter] = store.Mark{MarkID: counter, Value: strconv.FormatUint(n, 10), Revision: store.Revision(n)}
+	}
+	got := make(map[store.MarkID]store.Mark)
+	for m := range s.Marks() {
+		got[m.MarkID] = m
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("marks after batch %d:\ngot  %v\nwant %v", last, got, want)
+	}
 }
 
 func child(path string, variables ...string) *exec.Cmd {

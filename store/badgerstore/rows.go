@@ -8,12 +8,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/internal/serial"
 )
 
 // The kinds of rows.
 const (
 	metaKind   = 'm'
 	tokenKind  = 't'
+	markKind   = 'k'
 	ledgerKind = 'l'
 	stagedKind = 's'
 	commitKind = 'c'
@@ -28,23 +30,26 @@ const partSize = 64 << 10
 type row struct{ key, value []byte }
 
 // rowsOf is a batch in stored form.
-func rowsOf(batch *store.Batch, tokens int) ([]row, error) {
-	rows := make([]row, 0, len(batch.Put)+len(batch.Delete)+len(batch.Entries)+1)
+func rowsOf(batch *store.Batch, count serial.Count) ([]row, error) {
+	rows := make([]row, 0, len(batch.Put)+len(batch.Delete)+len(batch.Marks)+len(batch.Entries)+1)
 	for _, name := range batch.Delete {
 		rows = append(rows, row{key: tokenKey(name)})
 	}
 	for i := range batch.Put {
-		r := row{tokenKey(batch.Put[i].Name), store.AppendRecord(nil, &batch.Put[i])}
-		if len(r.value) >= valueBound {
-			return nil, store.ErrTooLarge
-		}
-		rows = append(rows, r)
+		rows = append(rows, row{tokenKey(batch.Put[i].Name), store.AppendRecord(nil, &batch.Put[i])})
+	}
+	for i := range batch.Marks {
+		rows = append(rows, row{markKey(batch.Marks[i].MarkID), store.AppendMark(nil, &batch.Marks[i])})
+	}
+	if slices.ContainsFunc(rows, func(r row) bool { return len(r.value) >= valueBound }) {
+		return nil, store.ErrTooLarge
 	}
 	for i := range batch.Entries {
 		rows = appendEntryRows(rows, &batch.Entries[i])
 	}
 	last := batch.Entries[len(batch.Entries)-1].ID
-	return append(rows, row{[]byte{metaKind}, meta{store.Format, last, uint64(tokens)}.encode()}), nil
+	m := meta{store.Format, last, uint64(count.Tokens), uint64(count.Marks)}
+	return append(rows, row{[]byte{metaKind}, m.encode()}), nil
 }
 
 func tokenKey(name store.Name) []byte {
@@ -59,6 +64,17 @@ func decodeTokenKey(key []byte) (store.Name, error) {
 	}
 	user, name := key[1+n:][:size], key[1+n:][size:]
 	return store.Name{User: string(user), Name: string(name)}, nil
+}
+
+func markKey(id store.MarkID) []byte {
+	return append([]byte{markKind, byte(id.Kind)}, id.Key...)
+}
+
+func decodeMarkKey(key []byte) (store.MarkID, error) {
+	if len(key) < 2 {
+		return store.MarkID{}, ErrDamaged
+	}
+	return store.MarkID{Kind: store.MarkKind(key[1]), Key: string(key[2:])}, nil
 }
 
 func entryKey(patch store.PatchID) []byte { return append([]byte{ledgerKind}, patch[:]...) }
@@ -115,18 +131,20 @@ type meta struct {
 	format uint64
 	last   uint64 // number of the last ledger entry
 	tokens uint64 // how many there are
+	marks  uint64
 }
 
 func (m meta) encode() []byte {
 	b := binary.AppendUvarint(nil, m.format)
 	b = binary.AppendUvarint(b, m.last)
-	return binary.AppendUvarint(b, m.tokens)
+	b = binary.AppendUvarint(b, m.tokens)
+	return binary.AppendUvarint(b, m.marks)
 }
 
 // decodeMeta reads nothing behind the number of another format.
 func decodeMeta(b []byte) (meta, error) {
 	var m meta
-	for _, v := range []*uint64{&m.format, &m.last, &m.tokens} {
+	for _, v := range []*uint64{&m.format, &m.last, &m.tokens, &m.marks} {
 		var n int
 		if *v, n = binary.Uvarint(b); n <= 0 {
 			return meta{}, ErrDamaged

@@ -22,8 +22,8 @@ import (
 	"github.com/tokendrop/tokendrop/store/internal/serial"
 )
 
-// limits admit the largest permitted patch: 10,000 entries that rename, which
-// are two writes each, of records of 2 KiB.
+// limits admit the largest permitted patch: 10,000 entries that revoke a token
+// of two credentials, which are three writes each, or rename records of 2 KiB.
 var limits = store.Limits{Writes: 32 << 10, Bytes: 32 << 20}
 
 // errTaken is what a Store answers whose Disk was opened again, as happens
@@ -35,6 +35,7 @@ type Disk struct {
 	mu      sync.Mutex
 	owner   *handle
 	tokens  map[store.Name][]byte
+	marks   map[store.MarkID][]byte
 	entries map[store.PatchID][]byte
 	ledger  []store.PatchID // in the order of the entries' numbers
 }
@@ -69,26 +70,33 @@ func Open(disk *Disk, faults Faults) (*Store, error) {
 	disk.mu.Lock()
 	defer disk.mu.Unlock()
 	s := &Store{handle: &handle{disk, faults}}
-	records, err := disk.records()
-	if err != nil {
+	if err := disk.load(&s.Index); err != nil {
 		return nil, err
 	}
-	s.Apply(&store.Batch{Put: records})
 	s.Start(s.handle, limits, uint64(len(disk.ledger)))
 	disk.owner = s.handle
 	return s, nil
 }
 
-func (d *Disk) records() ([]store.Record, error) {
+func (d *Disk) load(x *store.Index) error {
 	records := make([]store.Record, 0, len(d.tokens))
 	for name, row := range d.tokens {
 		r, err := store.DecodeRecord(name, row)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		records = append(records, r)
 	}
-	return records, nil
+	marks := make([]store.Mark, 0, len(d.marks))
+	for id, row := range d.marks {
+		m, err := store.DecodeMark(id, row)
+		if err != nil {
+			return err
+		}
+		marks = append(marks, m)
+	}
+	x.Load(records, marks)
+	return nil
 }
 
 // handle is one Store's access to its disk, faults included.
@@ -106,7 +114,7 @@ func (h *handle) Applied(patch store.PatchID) (bool, error) {
 }
 
 // Write implements serial.Disk.
-func (h *handle) Write(batch *store.Batch, _ int) error {
+func (h *handle) Write(batch *store.Batch, _ serial.Count) error {
 	if h.faults.Before != nil {
 		if err := h.faults.Before(batch); err != nil {
 			return err
@@ -130,13 +138,17 @@ func (d *Disk) put(writer *handle, batch *store.Batch) error {
 		return errTaken
 	}
 	if d.tokens == nil {
-		d.tokens, d.entries = make(map[store.Name][]byte), make(map[store.PatchID][]byte)
+		d.tokens, d.marks = make(map[store.Name][]byte), make(map[store.MarkID][]byte)
+		d.entries = make(map[store.PatchID][]byte)
 	}
 	for _, name := range batch.Delete {
 		delete(d.tokens, name)
 	}
 	for i := range batch.Put {
 		d.tokens[batch.Put[i].Name] = store.AppendRecord(nil, &batch.Put[i])
+	}
+	for i := range batch.Marks {
+		d.marks[batch.Marks[i].MarkID] = store.AppendMark(nil, &batch.Marks[i])
 	}
 	for i := range batch.Entries {
 		n := &batch.Entries[i]

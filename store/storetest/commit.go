@@ -11,7 +11,7 @@ import (
 )
 
 func testEmpty(b *bench) {
-	if s := b.state(); len(s.Tokens) != 0 || len(s.Ledger) != 0 {
+	if s := b.state(); len(s.Tokens)+len(s.Marks)+len(s.Ledger) != 0 {
 		b.Errorf("a fresh store holds %+v", s)
 	}
 	if _, ok := b.ByName(name(1)); ok {
@@ -19,6 +19,9 @@ func testEmpty(b *bench) {
 	}
 	if _, ok := b.ByKey(key(1)); ok {
 		b.Error("ByKey finds what is not there")
+	}
+	if own := b.OfUser(name(1).User); len(own) != 0 {
+		b.Errorf("OfUser = %+v for who is not there", own)
 	}
 	if _, ok, err := b.Entry(b.Context(), entry(1).Patch); ok || err != nil {
 		b.Errorf("Entry = %v, %v for what is not there", ok, err)
@@ -110,7 +113,6 @@ func testKeys(b *bench) {
 	b.refuse(b.write(record(name(3), key(1))), store.ErrConflict)
 	b.refuse(b.write(record(name(3), key(3))), store.ErrConflict)
 	b.refuse(b.write(record(name(3), key(4)), record(name(4), key(4))), store.ErrConflict)
-	b.refuse(b.write(record(name(3), key(4), key(4))), store.ErrConflict)
 
 	// A key may move to another token, and two may change places.
 	b.commit(b.write(record(name(1), key(2)), record(name(2), key(1), key(3))))
@@ -120,6 +122,13 @@ func testKeys(b *bench) {
 	b.expectKey(key(2), name(5))
 	b.commit(b.write(record(name(2), key(3))))
 	b.commit(b.write(record(name(6), key(1)))) // which name(2) has given up
+
+	// Two credentials of one token may share a key, and give it up together.
+	b.commit(b.write(record(name(7), key(5), key(5))))
+	b.refuse(b.write(record(name(8), key(5))), store.ErrConflict)
+	b.expectKey(key(5), name(7))
+	b.commit(b.write(record(name(7), key(6))))
+	b.commit(b.write(record(name(8), key(5))))
 	b.reopen()
 	b.expectKey(key(1), name(6))
 	b.expectKey(key(2), name(5))
@@ -171,12 +180,14 @@ func testRefused(b *bench) {
 // A batch that fails may be committed again as it is, so that Commit leaves no
 // trace in it.
 func testCallersBatch(b *bench) {
-	batch := b.write(record(name(1), key(1)))
+	id := store.OnceID("spool", "setup")
+	batch := b.mark(b.write(record(name(1), key(1))), mark(id, "1"))
 	b.commit(batch)
-	if batch.Put[0].Revision != 0 || batch.Entries[0].ID != 0 {
+	if batch.Put[0].Revision != 0 || batch.Marks[0].Revision != 0 || batch.Entries[0].ID != 0 {
 		b.Error("Commit has changed the batch of its caller")
 	}
-	batch.Put[0] = record(name(9), key(9))
+	batch.Put[0], batch.Marks[0].Value = record(name(9), key(9)), "9"
+	b.expectMark(id, "1", 1)
 	if r, ok := b.ByName(name(1)); !ok || r.Key() != key(1) {
 		b.Error("the store shares the batch of its caller")
 	}
@@ -202,7 +213,8 @@ func testCancelled(b *bench) {
 }
 
 func testClosed(b *bench) {
-	b.commit(b.write(record(name(1), key(1))))
+	id := store.OnceID("spool", "setup")
+	b.commit(b.mark(b.write(record(name(1), key(1))), mark(id, "1")))
 	late := b.write(record(name(2), key(2)))
 	if err := b.Close(); err != nil {
 		b.Fatalf("closing: %v", err)
@@ -214,6 +226,7 @@ func testClosed(b *bench) {
 		b.Error("Entry after Close has no error")
 	}
 	b.expectKey(key(1), name(1)) // readers stay usable
+	b.expectMark(id, "1", 1)
 	if err := b.Close(); err != nil {
 		b.Errorf("closing again: %v", err)
 	}

@@ -2,54 +2,89 @@ package storetest
 
 import (
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"github.com/tokendrop/tokendrop/store"
 )
 
-// 1: a reader that has seen one token of a batch sees the others, and sees no
-// batch whose entries are not there.
+// 1: a reader that has seen one token or mark of a batch sees the others.
 func testReaders(b *bench) {
 	const rounds, width = 50, 4
 	var done atomic.Bool
 	var readers sync.WaitGroup
 	for range 3 {
 		readers.Go(func() {
-			for !done.Load() {
-				first, _ := b.ByName(name(0))
-				for i := 1; i < width; i++ {
-					if r, _ := b.ByName(name(i)); r.Generation < first.Generation {
-						b.Errorf("token %d is at %d while the first is at %d", i, r.Generation, first.Generation)
-						return
-					}
-				}
-				generation, count := uint64(0), 0
-				for r := range b.Tokens() {
-					if count++; count > 1 && r.Generation != generation {
-						b.Error("Tokens yields a part of a batch")
-						return
-					}
-					generation = r.Generation
-				}
-				if count != 0 && count != width {
-					b.Errorf("Tokens yields %d tokens of %d", count, width)
-					return
-				}
+			for !done.Load() && b.checkRound(width) {
 			}
 		})
 	}
-	for round := range rounds {
+	for round := range uint64(rounds) {
 		var records []store.Record
 		for i := range width {
-			r := record(name(i), key(round%2*width+i))
-			r.Generation = uint64(round + 1)
+			r := record(name(i), key(int(round)%2*width+i))
+			r.Generation = round + 1
 			records = append(records, r)
 		}
-		b.commit(b.write(records...))
+		text := strconv.FormatUint(round+1, 10)
+		b.commit(b.mark(b.write(records...), mark(roundMark, text), userRule("**", store.Rule{Reason: text})))
 	}
 	done.Store(true)
 	readers.Wait()
+}
+
+// roundMark has the number of the round that it was written in.
+var roundMark = store.SerialID("spool", "x.yaml")
+
+// checkRound reads once all that each round writes. It tells whether all was
+// of one round, or the later read of a later one.
+func (b *bench) checkRound(width int) bool {
+	first, _ := b.ByName(name(0))
+	for i := 1; i < width; i++ {
+		if r, _ := b.ByName(name(i)); r.Generation < first.Generation {
+			b.Errorf("token %d is at %d while the first is at %d", i, r.Generation, first.Generation)
+			return false
+		}
+	}
+	before := first.Generation
+	if m, ok := b.Mark(roundMark); ok {
+		at, err := strconv.ParseUint(m.Value, 10, 64)
+		if err != nil || at < before {
+			b.Errorf("the mark is %q while the first token is at %d", m.Value, before)
+			return false
+		}
+		before = at
+	}
+	if r, _ := b.ByName(name(0)); r.Generation < before {
+		b.Errorf("the first token is at %d while the mark is at %d", r.Generation, before)
+		return false
+	}
+	for i := range 2 * width {
+		r, rule, ok := b.Lookup(key(i))
+		if ok && rule.Reason != strconv.FormatUint(r.Generation, 10) {
+			b.Errorf("Lookup gives a token at %d with a rule at %s", r.Generation, rule.Reason)
+			return false
+		}
+	}
+	return b.checkWhole(width)
+}
+
+// checkWhole finds all tokens of one round at once.
+func (b *bench) checkWhole(width int) bool {
+	generation, count := uint64(0), 0
+	for r := range b.Tokens() {
+		if count++; count > 1 && r.Generation != generation {
+			b.Error("Tokens yields a part of a batch")
+			return false
+		}
+		generation = r.Generation
+	}
+	if count != 0 && count != width {
+		b.Errorf("Tokens yields %d tokens of %d", count, width)
+		return false
+	}
+	return true
 }
 
 // 4, 6, 9: of writers that count up the same token each wins once, and a patch

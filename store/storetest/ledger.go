@@ -72,19 +72,27 @@ func testLimits(b *bench) {
 	b.reopen()
 	b.expectTokens(len(bytes.Put))
 
-	// Deletions, puts and entries count alike.
+	// Deletions, puts, marks and entries count alike.
 	var old []store.Name
 	for _, r := range bytes.Put {
 		old = append(old, r.Name)
 	}
 	var records []store.Record
-	for i := range limits.Writes - 1 - len(old) {
+	var marks []store.Mark
+	for i := range 1000 {
+		marks = append(marks, mark(store.RevokedID(key(i), ""), ""))
+	}
+	for i := range limits.Writes - 1 - len(old) - len(marks) {
 		records = append(records, record(name(1<<20+i), key(1<<20+i)))
 	}
-	b.tooLarge(b.remove(b.write(append(records, record(name(1<<19), token.Key{1}))...), old...))
-	b.commit(b.remove(b.write(records...), old...))
+	b.tooLarge(b.mark(b.remove(b.write(append(records, record(name(1<<19), token.Key{1}))...), old...), marks...))
+	b.tooLarge(b.mark(b.remove(b.write(records...), old...), append(marks, mark(store.OnceID("d", "n"), ""))...))
+	b.commit(b.mark(b.remove(b.write(records...), old...), marks...))
 	b.reopen()
 	b.expectTokens(len(records))
+	for _, m := range marks {
+		b.expectMark(m.MarkID, "", 2)
+	}
 	entries := 0
 	for range b.Ledger(b.Context()) {
 		entries++

@@ -25,7 +25,7 @@ func testModel(b *bench) {
 		}
 	}
 	b.Logf("%s=%d", seedVariable, seed)
-	m := &model{bench: b, rand: rand.New(rand.NewPCG(seed, 0)), want: state{Tokens: make(map[store.Name]store.Record)}}
+	m := &model{bench: b, rand: rand.New(rand.NewPCG(seed, 0)), want: newState()}
 	for step := range 300 {
 		m.step()
 		reopened := m.rand.IntN(20) == 0
@@ -80,10 +80,32 @@ func (m *model) batch() store.Batch {
 			batch.Expect[n] += store.Revision(m.rand.IntN(3))
 		}
 	}
+	m.addMarks(&batch)
 	for range 1 + m.rand.IntN(3) {
 		batch.Entries = append(batch.Entries, m.someEntry())
 	}
 	return batch
+}
+
+// modelMarks are few, so that they meet, and rules for the users of few names.
+var modelMarks = []store.MarkID{
+	store.UserRuleID("/users/ua"), store.UserRuleID("/users/u*"), store.UserRuleID("/users/**"),
+	store.RevokedID(key(1), ""), store.OnceID("spool", "setup"), store.SerialID("spool", "x.yaml"),
+}
+
+func (m *model) addMarks(batch *store.Batch) {
+	batch.ExpectMarks = make(map[store.MarkID]store.Revision)
+	for _, i := range m.rand.Perm(len(modelMarks))[:m.rand.IntN(3)] {
+		id := modelMarks[i]
+		batch.ExpectMarks[id] = m.want.Marks[id].Revision
+		if m.rand.IntN(4) > 0 { // otherwise only read
+			rule := store.Rule{Blocked: m.rand.IntN(2) == 0, Reason: strconv.Itoa(m.rand.IntN(100))}
+			batch.Marks = append(batch.Marks, mark(id, rule.Value()))
+		}
+		if m.rand.IntN(20) == 0 {
+			batch.ExpectMarks[id] += store.Revision(m.rand.IntN(3))
+		}
+	}
 }
 
 func (m *model) record(n store.Name) store.Record {
@@ -118,13 +140,18 @@ func (m *model) expected(batch store.Batch) error {
 			return store.ErrConflict
 		}
 	}
-	owned := make(map[token.Key]bool)
+	for id, revision := range batch.ExpectMarks {
+		if m.want.Marks[id].Revision != revision {
+			return store.ErrConflict
+		}
+	}
+	owner := make(map[token.Key]store.Name)
 	for _, r := range m.after(batch) {
 		for _, c := range r.Credentials {
-			if owned[c.Key] {
+			if other, owned := owner[c.Key]; owned && other != r.Name {
 				return store.ErrConflict
 			}
-			owned[c.Key] = true
+			owner[c.Key] = r.Name
 		}
 	}
 	return nil
@@ -148,6 +175,10 @@ func (m *model) after(batch store.Batch) map[store.Name]store.Record {
 
 func (m *model) apply(batch store.Batch) {
 	m.want.Tokens = m.after(batch)
+	for _, mark := range batch.Marks {
+		mark.Revision = store.Revision(len(m.want.Ledger) + len(batch.Entries))
+		m.want.Marks[mark.MarkID] = mark
+	}
 	for _, n := range batch.Entries {
 		n.ID = uint64(len(m.want.Ledger)) + 1
 		m.want.Ledger = append(m.want.Ledger, n)

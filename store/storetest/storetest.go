@@ -18,7 +18,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +46,11 @@ func Run(t *testing.T, disk func(t *testing.T) Opener) {
 		{"applied", testApplied},
 		{"refused batches", testRefused},
 		{"caller's batch", testCallersBatch},
+		{"marks", testMarks},
+		{"names of marks", testMarkNames},
+		{"conflicts of marks", testMarkConflicts},
+		{"refused marks", testMarkRefused},
+		{"rules", testRules},
 		{"limits", testLimits},
 		{"ledger", testLedger},
 		{"large entry", testLargeEntry},
@@ -117,20 +124,27 @@ func (b *bench) refuse(batch store.Batch, want error) {
 // state is all that a store holds.
 type state struct {
 	Tokens map[store.Name]store.Record
+	Marks  map[store.MarkID]store.Mark
 	Ledger []store.Entry
 }
 
 // state reads the store, and checks that its ways of reading agree.
 func (b *bench) state() state {
 	b.Helper()
-	s := state{Tokens: make(map[store.Name]store.Record)}
+	s := newState()
 	for r := range b.Tokens() {
 		if _, twice := s.Tokens[r.Name]; twice {
 			b.Errorf("token %v is there twice", r.Name)
 		}
 		s.Tokens[r.Name] = r
 	}
-	b.checkReaders(s.Tokens)
+	for m := range b.Marks() {
+		if _, twice := s.Marks[m.MarkID]; twice {
+			b.Errorf("mark %q is there twice", m.MarkID)
+		}
+		s.Marks[m.MarkID] = m
+	}
+	b.checkReaders(s)
 	for n, err := range b.Ledger(b.Context()) {
 		if err != nil {
 			b.Fatalf("reading the ledger: %v", err)
@@ -147,9 +161,15 @@ func (b *bench) state() state {
 	return s
 }
 
-func (b *bench) checkReaders(tokens map[store.Name]store.Record) {
+func newState() state {
+	return state{Tokens: make(map[store.Name]store.Record), Marks: make(map[store.MarkID]store.Mark)}
+}
+
+func (b *bench) checkReaders(s state) {
 	b.Helper()
-	for name, r := range tokens {
+	users := make(map[string][]store.Record)
+	for name, r := range s.Tokens {
+		users[name.User] = append(users[name.User], r)
 		if got, ok := b.ByName(name); !ok || !reflect.DeepEqual(got, r) {
 			b.Errorf("ByName = %+v, %v, want %+v", got, ok, r)
 		}
@@ -157,6 +177,21 @@ func (b *bench) checkReaders(tokens map[store.Name]store.Record) {
 			if got, ok := b.ByKey(c.Key); !ok || got.Name != name {
 				b.Errorf("ByKey = %v, %v, want %v", got.Name, ok, name)
 			}
+			got, rule, ok := b.Lookup(c.Key)
+			if want := ruleOf(s.Marks, name.User); !ok || got.Name != name || rule != want {
+				b.Errorf("Lookup = %v, %+v, %v, want %v, %+v", got.Name, rule, ok, name, want)
+			}
+		}
+	}
+	for user, want := range users {
+		slices.SortFunc(want, func(x, y store.Record) int { return strings.Compare(x.Name.Name, y.Name.Name) })
+		if got := b.OfUser(user); !reflect.DeepEqual(got, want) {
+			b.Errorf("OfUser = %+v, want %+v", got, want)
+		}
+	}
+	for id, m := range s.Marks {
+		if got, ok := b.Mark(id); !ok || got != m {
+			b.Errorf("Mark = %+v, %v, want %+v", got, ok, m)
 		}
 	}
 }

@@ -2,12 +2,9 @@ package token
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
+	"unsafe"
 )
 
 // redacted stands wherever a secret would have been printed.
@@ -17,14 +14,25 @@ const redacted = "REDACTED"
 // encoder is a programming error, and must not pass as an empty value.
 var errSecret = errors.New("a secret cannot be marshalled")
 
-// Secret is the part of a token that proves it. The function array makes ==
-// a compile error.
+// Secret is the part of a token that proves it. The function array makes == a
+// compile error.
+//
+// It holds no byte of the secret, only where the token's text is and what the
+// digest of the secret is: package fmt prints the unexported fields of a struct,
+// and anything under %p, without asking Format.
 type Secret struct {
-	raw [secretSize]byte
-	_   [0]func()
+	_ [0]func()
+
+	text   *byte
+	size   int
+	digest Digest
 }
 
-func (s Secret) digest() Digest { return Digest{sum: sha256.Sum256(s.raw[:])} }
+func newSecret(text string, sum [sha256.Size]byte) Secret {
+	return Secret{text: unsafe.StringData(text), size: len(text), digest: DigestOf(sum)}
+}
+
+func (s Secret) reveal() string { return unsafe.String(s.text, s.size) }
 
 // String does not print the secret.
 func (Secret) String() string { return redacted }
@@ -40,56 +48,3 @@ func (Secret) MarshalText() ([]byte, error) { return nil, errSecret }
 
 // MarshalBinary refuses.
 func (Secret) MarshalBinary() ([]byte, error) { return nil, errSecret }
-
-// digestScheme opens the text of a digest.
-const digestScheme = "sha256:"
-
-// ErrBadDigest says that a text is no digest.
-var ErrBadDigest = errors.New("malformed digest: want sha256: and 44 characters of base64 or 64 of lower-case hex, as printed by \"tokendrop token key --manifest\"")
-
-// Digest is SHA-256 of a secret. It is kept in the store and may stand in a
-// manifest, so it can be written; it is compared by Equal only.
-type Digest struct {
-	sum [sha256.Size]byte
-	_   [0]func()
-}
-
-// DigestOf takes the 32 bytes of a stored digest.
-func DigestOf(sum [sha256.Size]byte) Digest { return Digest{sum: sum} }
-
-// ParseDigest reads "sha256:" followed by standard base64 or lower-case hex.
-func ParseDigest(text string) (Digest, error) {
-	enc, ok := strings.CutPrefix(text, digestScheme)
-	if !ok {
-		return Digest{}, ErrBadDigest
-	}
-	var sum []byte
-	var err error
-	switch len(enc) {
-	case base64.StdEncoding.EncodedLen(sha256.Size):
-		sum, err = strict.DecodeString(enc)
-	case hex.EncodedLen(sha256.Size):
-		if strings.ToLower(enc) != enc {
-			return Digest{}, ErrBadDigest
-		}
-		sum, err = hex.DecodeString(enc)
-	}
-	if err != nil || len(sum) != sha256.Size {
-		return Digest{}, ErrBadDigest
-	}
-	return Digest{sum: [sha256.Size]byte(sum)}, nil
-}
-
-// Bytes returns the 32 bytes for a store to keep.
-func (d Digest) Bytes() [sha256.Size]byte { return d.sum }
-
-// String writes the digest as a manifest states it, in base64.
-func (d Digest) String() string { return digestScheme + base64.StdEncoding.EncodeToString(d.sum[:]) }
-
-// Equal compares in constant time.
-func (d Digest) Equal(other Digest) bool {
-	return subtle.ConstantTimeCompare(d.sum[:], other.sum[:]) == 1
-}
-
-// Matches tells in constant time whether secret is the one digested.
-func (d Digest) Matches(secret Secret) bool { return d.Equal(secret.digest()) }

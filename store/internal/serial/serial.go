@@ -24,19 +24,23 @@ import (
 var ErrClosed = errors.New("the store is closed")
 
 var (
-	errTwice   = errors.New("a batch writes a token twice")
+	errTwice   = errors.New("a batch writes a token or a mark twice")
 	errKeyless = errors.New("a batch puts a token without a credential")
+	errKind    = errors.New("a batch writes a mark of no known kind")
 )
+
+// Count is how much of each a store holds.
+type Count struct{ Tokens, Marks int }
 
 // Disk is what a backend stores batches on.
 type Disk interface {
 	// Applied tells whether the patch has a ledger entry.
 	Applied(patch store.PatchID) (bool, error)
 
-	// Write stores a batch whole, tokens being the number of tokens from then
-	// on, and returns when it is durable. An error that wraps ErrUnknown leaves
+	// Write stores a batch whole, after which the store holds as much as count
+	// says, and returns when it is durable. An error that wraps ErrUnknown leaves
 	// open whether it was stored; after any other it is not, and never will be.
-	Write(batch *store.Batch, tokens int) error
+	Write(batch *store.Batch, count Count) error
 }
 
 // Committer is the larger half of a store.Store. Its Index answers readers; a
@@ -82,7 +86,7 @@ func (c *Committer) Commit(ctx context.Context, batch store.Batch) error {
 		return err
 	}
 	batch = number(batch, c.last)
-	if err := c.disk.Write(&batch, c.lenAfter(&batch)); err != nil {
+	if err := c.disk.Write(&batch, c.countAfter(&batch)); err != nil {
 		if errors.Is(err, store.ErrUnknown) {
 			c.stopped = err
 		}
@@ -134,6 +138,21 @@ func validate(b *store.Batch) error {
 	if len(written) < len(b.Put)+len(b.Delete) {
 		return errTwice
 	}
+	return validateMarks(b.Marks)
+}
+
+func validateMarks(marks []store.Mark) error {
+	written := make(map[store.MarkID]bool, len(marks))
+	for i := range marks {
+		id := marks[i].MarkID
+		switch {
+		case !id.Kind.Known():
+			return errKind
+		case written[id]:
+			return errTwice
+		}
+		written[id] = true
+	}
 	return nil
 }
 
@@ -155,9 +174,9 @@ func (c *Committer) check(b *store.Batch) error {
 	return c.Check(b)
 }
 
-// number gives entries their numbers after last, and records their revision,
-// which is the number of the batch's last entry. The caller's batch stays as
-// it was, so that it can be committed again.
+// number gives entries their numbers after last, and records and marks their
+// revision, which is the number of the batch's last entry. The caller's batch
+// stays as it was, so that it can be committed again.
 func number(b store.Batch, last uint64) store.Batch {
 	b.Entries = slices.Clone(b.Entries)
 	for i := range b.Entries {
@@ -168,20 +187,29 @@ func number(b store.Batch, last uint64) store.Batch {
 	for i := range b.Put {
 		b.Put[i].Revision = store.Revision(last)
 	}
+	b.Marks = slices.Clone(b.Marks)
+	for i := range b.Marks {
+		b.Marks[i].Revision = store.Revision(last)
+	}
 	return b
 }
 
-// lenAfter is the number of tokens once the batch is applied.
-func (c *Committer) lenAfter(b *store.Batch) int {
-	n := c.Len()
+// countAfter is what the store holds once the batch is applied.
+func (c *Committer) countAfter(b *store.Batch) Count {
+	n := Count{c.Len(), c.LenMarks()}
 	for i := range b.Put {
 		if b.Expect[b.Put[i].Name] == 0 {
-			n++
+			n.Tokens++
 		}
 	}
 	for _, name := range b.Delete {
 		if b.Expect[name] != 0 {
-			n--
+			n.Tokens--
+		}
+	}
+	for i := range b.Marks {
+		if b.ExpectMarks[b.Marks[i].MarkID] == 0 {
+			n.Marks++
 		}
 	}
 	return n

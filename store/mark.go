@@ -1,0 +1,83 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// Mark is a fact that a patch has stated and that outlives tokens and files: a
+// key that was revoked, a user who is blocked, a name that was used once. A
+// mark is written over, and never deleted by a patch.
+type Mark struct {
+	MarkID
+
+	Value    string
+	Revision Revision // set by the store
+}
+
+// MarkID names a mark. Key is made by the constructors below and by nobody
+// else.
+type MarkID struct {
+	Kind MarkKind
+	Key  string
+}
+
+// MarkKind says what a mark means.
+type MarkKind uint8
+
+// The kinds of marks. Numbers are stored, and never used again.
+const (
+	Revoked  MarkKind = iota + 1 // Value is empty
+	UserRule                     // Value is that of Rule
+	OnceUsed                     // Value is the SHA-256 of the manifest
+	Serial                       // Value is that of a number
+)
+
+// Known tells whether there is such a kind. What a kind that is not known
+// forbids would go unnoticed, so none is ever stored or read.
+func (k MarkKind) Known() bool { return k >= Revoked && k <= Serial }
+
+// RevokedID is for a key that may never be made again: by nobody if user is
+// empty, otherwise by that user.
+func RevokedID(key token.Key, user string) MarkID {
+	return MarkID{Revoked, string(key[:]) + user}
+}
+
+// UserRuleID is for what is said about a user, or about the users that a
+// pattern matches.
+func UserRuleID(pattern string) MarkID { return MarkID{UserRule, pattern} }
+
+// OnceID is for a name that a manifest of a drop directory may use once.
+func OnceID(dir, name string) MarkID { return MarkID{OnceUsed, pair(dir, name)} }
+
+// SerialID is for the highest serial number that was installed for a path of a
+// drop directory.
+func SerialID(dir, path string) MarkID { return MarkID{Serial, pair(dir, path)} }
+
+// pair joins two texts so that different pairs stay different.
+func pair(a, b string) string {
+	return string(binary.AppendUvarint(nil, uint64(len(a)))) + a + b
+}
+
+// Rule is what is said about the users that a pattern matches.
+type Rule struct {
+	Blocked bool
+	Reason  string
+}
+
+// Value is the rule as a mark has it.
+func (r Rule) Value() string {
+	if r.Blocked {
+		return "b" + r.Reason
+	}
+	return "a" + r.Reason
+}
+
+// RuleOf reads the value of a UserRule. What it cannot read blocks.
+func RuleOf(value string) Rule {
+	if value == "" {
+		return Rule{Blocked: true}
+	}
+	return Rule{Blocked: value[0] != 'a', Reason: value[1:]}
+}

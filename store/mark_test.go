@@ -1,0 +1,95 @@
+package store
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+func TestMarkIDsDiffer(t *testing.T) {
+	texts := []string{"", "a", "ab", "b", "abc", "bc", "c", "\x00", "\x01", "\x00a", "a\x00", "/", "a/b", "\xff"}
+	seen := make(map[MarkID]string)
+	add := func(id MarkID, from string) {
+		if before, ok := seen[id]; ok {
+			t.Errorf("%s and %s are one mark", before, from)
+		}
+		seen[id] = from
+	}
+	for _, a := range texts {
+		add(UserRuleID(a), "rule "+a)
+		add(RevokedID(token.Key{}, a), "revoked "+a)
+		add(RevokedID(token.Key{15: 'a'}, a), "revoked a "+a)
+		for _, b := range texts {
+			add(OnceID(a, b), "once "+a+" "+b)
+			add(SerialID(a, b), "serial "+a+" "+b)
+		}
+	}
+}
+
+func FuzzMarkIDs(f *testing.F) {
+	f.Add("a", "bc", "ab", "c")
+	f.Add("", "\x01a", "\x01", "a")
+	f.Add(string(bytes.Repeat([]byte{'d'}, 128)), "", "d", "")
+	f.Fuzz(func(t *testing.T, a, b, c, d string) {
+		if same := a == c && b == d; (OnceID(a, b) == OnceID(c, d)) != same || (SerialID(a, b) == SerialID(c, d)) != same {
+			t.Errorf("%q with %q and %q with %q: same is %v", a, b, c, d, same)
+		}
+		var x, y token.Key
+		copy(x[:], a)
+		copy(y[:], c)
+		if (RevokedID(x, b) == RevokedID(y, d)) != (x == y && b == d) {
+			t.Errorf("key %x of %q and key %x of %q are one mark", x, b, y, d)
+		}
+	})
+}
+
+func TestRuleValue(t *testing.T) {
+	for _, r := range []Rule{{}, {Blocked: true}, {Blocked: true, Reason: "left"}, {Reason: "back"}, {Blocked: true, Reason: "a"}} {
+		if got := RuleOf(r.Value()); got != r {
+			t.Errorf("rule %+v comes back as %+v", r, got)
+		}
+	}
+	// What cannot be read blocks.
+	for _, value := range []string{"", "x", "B", "\x00"} {
+		if !RuleOf(value).Blocked {
+			t.Errorf("a rule of value %q blocks nobody", value)
+		}
+	}
+}
+
+func TestRules(t *testing.T) {
+	blocked := func(reason string) Rule { return Rule{Blocked: true, Reason: reason} }
+	var r rules
+	for _, step := range []struct {
+		pattern string
+		rule    Rule
+	}{
+		{"/users/*", blocked("all")},
+		{"**", blocked("everybody")},
+		{"/users/a*", Rule{Reason: "a"}},
+		{"/users/anna", blocked("anna")},
+		{"/users/an*", blocked("an")},
+		{"/users/an*", Rule{Reason: "an again"}}, // replaced
+		{"/users/bob", blocked("bob")},
+		{"/users/bob", Rule{}},
+	} {
+		r.set(step.pattern, step.rule)
+	}
+	for user, want := range map[string]Rule{
+		"/users/anna":   blocked("anna"),
+		"/users/andrew": {Reason: "an again"},
+		"/users/alice":  {Reason: "a"},
+		"/users/carol":  blocked("all"),
+		"/users/bob":    {},
+		"/users/x/y":    blocked("everybody"),
+		"":              blocked("everybody"),
+	} {
+		if got := r.of(user); got != want {
+			t.Errorf("the rule for %q is %+v, want %+v", user, got, want)
+		}
+	}
+	if got := new(rules).of("u"); got != (Rule{}) {
+		t.Errorf("without rules the rule is %+v", got)
+	}
+}

@@ -1,0 +1,79 @@
+package store
+
+import "strings"
+
+// Match tells whether a pattern of users matches a user. A star matches any
+// run of characters but a slash, two stars match slashes too; every other
+// character matches itself. It takes time proportional to the product of both
+// lengths at the most.
+func Match(pattern, user string) bool {
+	// next[i] tells whether the pattern so far matches the first i bytes.
+	var room [257]bool // which is what the longest user needs
+	next := room[:]
+	if len(user) >= len(room) {
+		next = make([]bool, len(user)+1)
+	}
+	next[0] = true
+	for pattern != "" {
+		switch {
+		case strings.HasPrefix(pattern, "**"):
+			pattern = strings.TrimLeft(pattern, "*")
+			spread(next, user, func(byte) bool { return true })
+		case pattern[0] == '*':
+			pattern = pattern[1:]
+			spread(next, user, func(c byte) bool { return c != '/' })
+		default:
+			advance(next, user, pattern[0])
+			pattern = pattern[1:]
+		}
+	}
+	return next[len(user)]
+}
+
+// spread lets a match go on over characters that a star admits.
+func spread(next []bool, user string, admits func(byte) bool) {
+	for i := range len(user) {
+		next[i+1] = next[i+1] || next[i] && admits(user[i])
+	}
+}
+
+// advance lets a match go on over one character.
+func advance(next []bool, user string, c byte) {
+	for i := len(user); i > 0; i-- {
+		next[i] = next[i-1] && user[i-1] == c
+	}
+	next[0] = false
+}
+
+// IsPattern tells whether a text matches more than itself.
+func IsPattern(text string) bool { return strings.Contains(text, "*") }
+
+// compareSpecific orders patterns as MoreSpecific does.
+func compareSpecific(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case MoreSpecific(a, b):
+		return -1
+	}
+	return 1
+}
+
+// MoreSpecific orders patterns that match the same user: one without stars
+// comes first, then the one with more characters that are no stars, then the
+// one with fewer stars that match slashes, then byte order, so that there is
+// always one answer.
+func MoreSpecific(a, b string) bool {
+	if IsPattern(a) != IsPattern(b) {
+		return !IsPattern(a)
+	}
+	if la, lb := literal(a), literal(b); la != lb {
+		return la > lb
+	}
+	if wa, wb := strings.Count(a, "**"), strings.Count(b, "**"); wa != wb {
+		return wa < wb
+	}
+	return a < b
+}
+
+func literal(pattern string) int { return len(pattern) - strings.Count(pattern, "*") }

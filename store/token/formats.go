@@ -1,0 +1,130 @@
+package token
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// maxPrefix is the length in characters of the longest prefix.
+const maxPrefix = 32
+
+// Formats are the formats of one configuration: it decides which prefixes mean
+// a token of its own, and in which form new tokens are made. The zero Formats
+// has no prefixes.
+type Formats struct {
+	own   string   // of new tokens; empty: these are standard
+	known []string // own and former ones, the longest first
+}
+
+// NewFormats takes the prefix of new tokens, empty for standard ones, and
+// those that tokens once had and are still known by. A prefix is 1 to 32 of
+// a-z, 0-9 and _, with no _ at either end: one joins it to the digits.
+func NewFormats(prefix string, former ...string) (Formats, error) {
+	f := Formats{own: prefix, known: slices.Clone(former)}
+	if prefix != "" {
+		f.known = append(f.known, prefix)
+	}
+	for _, p := range f.known {
+		if err := checkPrefix(p); err != nil {
+			return Formats{}, err
+		}
+	}
+	slices.SortFunc(f.known, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return f, nil
+}
+
+func checkPrefix(p string) error {
+	switch {
+	case p == "":
+		return fmt.Errorf("a prefix is empty: want 1 to %d characters", maxPrefix)
+	case len(p) > maxPrefix:
+		return fmt.Errorf("prefix %q has %d characters: want at most %d", p, len(p), maxPrefix)
+	case !consistsOf(p, "abcdefghijklmnopqrstuvwxyz0123456789_"):
+		return fmt.Errorf("prefix %q: want only a-z, 0-9 and _", p)
+	case strings.HasPrefix(p, joint), strings.HasSuffix(p, joint):
+		return fmt.Errorf("prefix %q: want no _ at its ends, one is put between it and the rest of a token", p)
+	}
+	return nil
+}
+
+func consistsOf(text, characters string) bool { return strings.Trim(text, characters) == "" }
+
+// Parse reads a token that is stated, as in a manifest. What has a known prefix
+// is a prefixed token or an error, ErrChecksum or ErrBody, and never opaque: a
+// mistyped token is not to be imported as one that nobody has. Any other error
+// is an ErrMalformed.
+func (f Formats) Parse(text string) (Token, error) {
+	if t, err := Parse(text); err == nil {
+		return t, nil
+	}
+	if prefix, found := f.prefixOf(text); found {
+		return parsePrefixed(prefix, text)
+	}
+	if t, ok := parseOpaque(text); ok {
+		return t, nil
+	}
+	return Token{}, errOpaque
+}
+
+// Candidates reads a token that is presented, in every way in which it may be
+// in the store: as a standard or prefixed one, and as an opaque one. The second
+// is never left out for the first, nor for a wrong checksum: the text may have
+// been imported before its prefix was configured.
+func (f Formats) Candidates(text string) (known Token, ok bool, opaque Token, okOpaque bool) {
+	known, err := Parse(text)
+	if err != nil {
+		if prefix, found := f.prefixOf(text); found {
+			known, err = parsePrefixed(prefix, text)
+		}
+	}
+	opaque, okOpaque = parseOpaque(text)
+	return known, err == nil, opaque, okOpaque
+}
+
+// Generate makes a new token in the configured form from 32 bytes of random,
+// which is crypto/rand.Reader outside tests. It fails only if random does.
+func (f Formats) Generate(random io.Reader) (Token, error) {
+	key, err := NewKey(random)
+	if err != nil {
+		return Token{}, err
+	}
+	return f.GenerateFor(key, random)
+}
+
+// GenerateFor makes a new secret for an existing key, as a regeneration does,
+// in the configured form. A key that this form cannot spell, because it was cut
+// from a hash, gives way to a new one.
+func (f Formats) GenerateFor(key Key, random io.Reader) (Token, error) {
+	if !key.IsVersion4() {
+		return f.Generate(random)
+	}
+	var raw [rawSize]byte
+	copy(raw[:], key[:])
+	if _, err := io.ReadFull(random, raw[keySize:]); err != nil {
+		return Token{}, err
+	}
+	t, _ := native(f.spell(raw))
+	return t, nil
+}
+
+// spell writes raw in the configured form.
+func (f Formats) spell(raw [rawSize]byte) (Kind, [rawSize]byte, string) {
+	if f.own == "" {
+		return Standard, raw, encodeStandard(raw)
+	}
+	return Prefixed, raw, encodePrefixed(f.own, raw)
+}
+
+// prefixOf finds the longest known prefix that text has. A shorter one need not
+// be tried: no text is a token under both, because digits have no _.
+func (f Formats) prefixOf(text string) (string, bool) {
+	for _, p := range f.known {
+		if rest, ok := strings.CutPrefix(text, p); ok && strings.HasPrefix(rest, joint) {
+			return p, true
+		}
+	}
+	return "", false
+}
