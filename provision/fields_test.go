@@ -102,6 +102,25 @@ func mustKey(t *testing.T, text string) token.Key {
 	return key
 }
 
+// A type without scopes, and scopes without a type, are for the planner to
+// judge where the token may have the other one already.
+func TestCustomElsewhere(t *testing.T) {
+	for _, entry := range []string{
+		"action: ensure, user: a, name: b, type: custom",
+		"action: ensure, user: a, name: b, type: custom, scopes: []",
+		"action: ensure, user: a, name: b, scopes: [x]",
+		"action: ensure, user: a, name: b, type: read-only, scopes: [], scope_sets: []",
+		"action: copy, user: a, name: b, from: {key: " + realKey + "}, type: custom",
+		"action: copy, user: a, name: b, from: {key: " + realKey + "}, scope_sets: [x]",
+		"action: update, key: " + realKey + ", set: {type: custom}",
+		"action: update, key: " + realKey + ", set: {type: custom, scope_sets: []}",
+		"action: update, key: " + realKey + ", set: {scopes: []}",
+		"action: create, user: a, name: b, generate: true, type: custom, scopes: [], scope_sets: [x]",
+	} {
+		decode(t, "tokens: [{"+entry+"}]")
+	}
+}
+
 func TestNetworks(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.7": "192.0.2.7/32", "192.0.2.7/32": "192.0.2.7/32", "10.0.0.0/8": "10.0.0.0/8", "0.0.0.0/0": "0.0.0.0/0", "::/0": "::/0",

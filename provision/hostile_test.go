@@ -101,7 +101,7 @@ func TestLimits(t *testing.T) {
 		"label key":  {"x.yaml", ensures("labels: {" + strings.Repeat("k", maxLabelKey) + ": x}"), ensures("labels: {" + strings.Repeat("k", maxLabelKey+1) + ": x}"), "1 to 64"},
 		"label":      {"x.yaml", ensures("labels: {k: " + strings.Repeat("x", maxLabel) + "}"), ensures("labels: {k: " + strings.Repeat("x", maxLabel+1) + "}"), "longer than 256"},
 		"keys":       {"x.yaml", deletes(maxEntries), deletes(maxEntries + 1), "more than 10000 items"},
-		"users":      {"x.yaml", entries(5000) + blocks(5000), entries(5000) + blocks(5001), "more than 10000 entries"},
+		"users":      {"x.yaml", entries(1) + blocks(maxEntries-1), entries(1) + blocks(maxEntries), "more than 10000 entries"},
 		"once":       {"x.yaml", "once: " + strings.Repeat("o", maxOnce), "once: " + strings.Repeat("o", maxOnce+1), "longer than 128"},
 		"grace":      {"x.yaml", ensures("grace: 30d"), ensures("grace: 2592001s"), "longer than 30d"},
 		"problems":   {"x.yaml", "tokens: [" + strings.Repeat("1,", 100) + "]", "tokens: [" + strings.Repeat("1,", 101) + "]", "x.yaml: and 1 more\n"},
