@@ -3,6 +3,7 @@ package provision
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -84,6 +85,12 @@ type Entry struct {
 	Grace      Stated[time.Duration]
 	Generation Stated[uint64]
 	OlderThan  Stated[time.Duration]
+}
+
+// statesKeyOfSource tells whether the entry's key is that of a credential it
+// states, and selects nothing.
+func (e *Entry) statesKeyOfSource() bool {
+	return slices.ContainsFunc(e.Sources, func(s Source) bool { return s.HasKey && s.Key == e.Key.Value })
 }
 
 // Selector names a token: by a key, by user and name, or by all three.

@@ -115,7 +115,7 @@ func (p *planner) add(rec store.Record, e *Entry) error {
 }
 
 func (p *planner) ensure(e *Entry) error {
-	rec, ok, err := p.find(&e.Selector, len(e.Sources) > 0)
+	rec, ok, err := p.find(&e.Selector, e.statesKeyOfSource())
 	switch {
 	case err != nil:
 		return err
@@ -228,7 +228,7 @@ func (p *planner) activate(rec store.Record, e *Entry, active bool) error {
 }
 
 func (p *planner) regenerate(e *Entry) error {
-	rec, err := p.need(&e.Selector, len(e.Sources) > 0)
+	rec, err := p.need(&e.Selector, e.statesKeyOfSource())
 	if err != nil {
 		return err
 	}

@@ -146,6 +146,9 @@ func TestPlan(t *testing.T) {
 		"ensure by another key and name":  {"action: ensure, " + anna + ", " + key1 + ", active: false", "refused: do not mean the same"},
 		"ensure by key and the same name": {"action: ensure, " + anna + ", " + key0 + ", active: false", "updated"},
 
+		"ensure by another key beside a source": {"action: ensure, " + anna + ", " + key1 + ", generate: true", "refused: do not mean the same"},
+		"regenerate by another key":             {"action: regenerate, " + anna + ", " + key1 + ", generate: true", "refused: do not mean the same"},
+
 		"update":                       {"action: update, " + anna + ", set: {description: x}", "updated"},
 		"update to what it is":         {"action: update, " + anna + ", set: {active: true}", "unchanged"},
 		"update by key":                {"action: update, " + key0 + ", set: {active: false}", "updated"},
