@@ -34,6 +34,7 @@ type Result struct {
 	Reasons   []string
 	OnSuccess Disposition
 	Redacted  []byte // nil if the text holds no secret
+	Warnings  []Problem
 }
 
 // Applier brings patches into a store. It is the only writer of its process.

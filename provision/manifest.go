@@ -19,6 +19,8 @@ type Manifest struct {
 	Once    Stated[string]
 	Entries []Entry
 	Users   []UserEntry
+	// Literals are the places of the secrets that the file holds.
+	Literals []Pos
 }
 
 // empty tells whether there is nothing to do.

@@ -72,6 +72,9 @@ func (t *text) result(entry *store.Entry) Result {
 	if entry.Outcome != store.Failed && t.manifest != nil {
 		r.OnSuccess, r.Redacted = t.manifest.OnSuccess, t.redacted
 	}
+	if entry.Outcome == store.Installed && t.manifest != nil {
+		r.Warnings = Warn(t.manifest, entry.Time)
+	}
 	return r
 }
 
