@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Patch is a manifest on its way into the store.
@@ -39,9 +40,10 @@ type Result struct {
 
 // Applier brings patches into a store. It is the only writer of its process.
 type Applier struct {
-	Store  store.Store
-	Now    func() time.Time
-	Random io.Reader
+	Store   store.Store
+	Now     func() time.Time
+	Random  io.Reader
+	Formats token.Formats
 
 	mu sync.Mutex
 }
@@ -56,7 +58,7 @@ const conflictRetries = 20
 // has to end, and the next one finds out (store.ErrUnknown), or that ctx ended
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
-	texts := readAll(patches) // side by side with what another directory applies
+	texts := readAll(Decoder{a.Formats}, patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	results := make([]Result, 0, len(patches))
@@ -176,7 +178,9 @@ func (t *transaction) decide(p *text) decision {
 		d.entry.Outcome = store.Skipped
 		return d
 	}
-	d.entry.Changes, problems = Plan(p.manifest, d.over, Env{Now: t.now, Random: t.applier.Random, Source: p.Source})
+	d.entry.Changes, problems = Plan(p.manifest, d.over, Env{
+		Now: t.now, Random: t.applier.Random, Source: p.Source, Formats: t.applier.Formats,
+	})
 	if len(problems) > 0 {
 		return t.fail(p, problems...)
 	}
