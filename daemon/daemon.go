@@ -68,16 +68,20 @@ func OpenStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.S
 
 type daemon struct {
 	Options
-	store store.Store
-	drops drops
-	ready atomic.Bool
+	store   store.Store
+	applier *provision.Applier
+	drops   drops
+	ready   atomic.Bool
+}
+
+func newApplier(st store.Store) *provision.Applier {
+	return &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader}
 }
 
 func newDaemon(st store.Store, o Options) *daemon {
-	applier := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader}
-	d := &daemon{Options: o, store: st}
+	d := &daemon{Options: o, store: st, applier: newApplier(st)}
 	d.drops.new = func(cfg patches.Config) *patches.Dir {
-		return patches.New(cfg, worker{applier, o.Log}, o.Log)
+		return patches.New(cfg, worker{d.applier, o.Log}, o.Log)
 	}
 	return d
 }

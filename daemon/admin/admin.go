@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/verify"
+	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
 )
 
@@ -28,12 +29,17 @@ type Service interface {
 	History(ctx context.Context) ([]Entry, error)
 	// Verify tells what the default gate would say to the text of a token.
 	Verify(ctx context.Context, text string) (Verdict, error)
+	// Plan tells what applying manifests would do, each on top of those before
+	// it. Nothing is changed.
+	Plan(ctx context.Context, manifests []Manifest) ([]Plan, error)
 }
 
 // Local answers from a store in this process.
 type Local struct {
 	Store store.Store
 	Now   func() time.Time
+	// Applier is asked for plans, and applies nothing.
+	Applier *provision.Applier
 	// Ready tells whether the gates answer yet; nil where there are none.
 	Ready func() bool
 }
