@@ -31,6 +31,7 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/badgerstore"
 	"github.com/tokendrop/tokendrop/store/memstore"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Options are what Run is given beside the configuration.
@@ -74,12 +75,12 @@ type daemon struct {
 	ready   atomic.Bool
 }
 
-func newApplier(st store.Store) *provision.Applier {
-	return &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader}
+func newApplier(st store.Store, formats token.Formats) *provision.Applier {
+	return &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader, Formats: formats}
 }
 
 func newDaemon(st store.Store, o Options) *daemon {
-	d := &daemon{Options: o, store: st, applier: newApplier(st)}
+	d := &daemon{Options: o, store: st}
 	d.drops.new = func(cfg patches.Config) *patches.Dir {
 		return patches.New(cfg, worker{d.applier, o.Log}, o.Log)
 	}
@@ -87,6 +88,7 @@ func newDaemon(st store.Store, o Options) *daemon {
 }
 
 func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
+	d.applier = newApplier(d.store, cfg.Tokens.Formats)
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
 	if err != nil {

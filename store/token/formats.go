@@ -65,25 +65,25 @@ func (f Formats) Parse(text string) (Token, error) {
 	if prefix, found := f.prefixOf(text); found {
 		return parsePrefixed(prefix, text)
 	}
-	if t, ok := parseOpaque(text); ok {
+	if t, ok := ParseOpaque(text); ok {
 		return t, nil
 	}
 	return Token{}, errOpaque
 }
 
-// Candidates reads a token that is presented, in every way in which it may be
-// in the store: as a standard or prefixed one, and as an opaque one. The second
-// is never left out for the first, nor for a wrong checksum: the text may have
-// been imported before its prefix was configured.
-func (f Formats) Candidates(text string) (known Token, ok bool, opaque Token, okOpaque bool) {
-	known, err := Parse(text)
-	if err != nil {
-		if prefix, found := f.prefixOf(text); found {
-			known, err = parsePrefixed(prefix, text)
-		}
+// Native reads a token that is presented as a standard or prefixed one. What it
+// finds, and what it does not, may yet be in the store as an opaque one: the text
+// may have been imported before its prefix was configured.
+func (f Formats) Native(text string) (Token, bool) {
+	if t, err := Parse(text); err == nil {
+		return t, true
 	}
-	opaque, okOpaque = parseOpaque(text)
-	return known, err == nil, opaque, okOpaque
+	prefix, found := f.prefixOf(text)
+	if !found {
+		return Token{}, false
+	}
+	t, err := parsePrefixed(prefix, text)
+	return t, err == nil
 }
 
 // ReplacePrefixed puts with in the place of every token in a text that has a
