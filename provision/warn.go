@@ -10,6 +10,8 @@ const (
 	warnLiteral = `a secret in a file; state "key" and "digest" in its place, which "tokendrop token key --manifest" prints`
 	warnUnseen  = `nobody will ever see the secret that is generated here; make it with "tokendrop token new --manifest", and state "key" and "digest"`
 	warnForEver = `full access without an end: whoever finds the token can do everything with it for ever; state an expiry, or another "type"`
+	warnOpaque  = `a token of another product: half of its digest is its key, which is public, so only a random one may be imported`
+	warnNoKey   = `a digest without "key" is that of another product's token, which has to be random; for one of "tokendrop token new" state its key too`
 	warnPast    = `the expiry is in the past, so that the token is refused from the start; state a later one`
 )
 
@@ -29,8 +31,14 @@ func Warn(m *Manifest, now time.Time) []Problem {
 
 func (e *Entry) warn(r *report, now time.Time) {
 	for _, s := range e.Sources {
-		if s.Generate {
+		switch {
+		case s.Generate:
 			r.also(s.Pos, warnUnseen)
+		case !s.opaque():
+		case s.HasKey:
+			r.also(s.Pos, warnOpaque)
+		case e.Action != Regenerate || e.Named(): // by its key alone, a token keeps it
+			r.also(s.Pos, warnNoKey)
 		}
 	}
 	a, pos := &e.Attributes, e.Pos

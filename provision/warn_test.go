@@ -35,6 +35,10 @@ func TestWarn(t *testing.T) {
 		"action: regenerate, user: u, name: n, token: " + realToken:                                                      "2:49 literal",
 		"action: copy, user: u, name: n, from: {key: " + realKey + "}":                                                   "2:3 unseen",
 		"action: revoke, token: " + realToken:                                                                            "2:27 literal",
+		"action: create, user: u, name: n, type: read-only, token: " + opaqueToken:                                       "2:62 literal; 2:62 opaque",
+		"action: create, user: u, name: n, type: read-only, digest: '" + realDigest + "'":                                "2:63 no key",
+		"action: regenerate, user: u, name: n, digest: '" + realDigest + "'":                                             "2:50 no key",
+		"action: regenerate, key: " + realKey + ", digest: '" + realDigest + "'":                                         "",
 		"action: delete, user: u, name: n":                                                                               "",
 	} {
 		m, problems := Decode("x.yaml", []byte("tokens:\n- {"+entry+"}\n"))
@@ -53,7 +57,10 @@ func TestWarn(t *testing.T) {
 }
 
 func warningName(text string) string {
-	return map[string]string{warnLiteral: "literal", warnUnseen: "unseen", warnForEver: "forever", warnPast: "past"}[text]
+	return map[string]string{
+		warnLiteral: "literal", warnUnseen: "unseen", warnForEver: "forever", warnPast: "past",
+		warnOpaque: "opaque", warnNoKey: "no key",
+	}[text]
 }
 
 // However much there is to warn of, what the daemon logs of a file is bounded.

@@ -163,3 +163,16 @@ func TestPrefixComesLater(t *testing.T) {
 	m.start()
 	m.expect("after", map[string]string{tokenAcme: "200 " + opaqueKey})
 }
+
+// What validate says offline is what the daemon will say.
+func TestValidateKnowsThePrefixes(t *testing.T) {
+	m := prefixed(t)
+	file := m.spare + "/a.yaml"
+	if err := os.WriteFile(file, []byte("tokens:\n- {action: create, user: u, name: n, token: "+wrongAcme+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := m.run("validate", file)
+	if err == nil || !strings.Contains(string(out), file+":2:45: \"token\" does not agree with its checksum") {
+		t.Errorf("%s, %v", out, err)
+	}
+}

@@ -46,11 +46,15 @@ what plan does.`,
 		Args:    cobra.MinimumNArgs(1),
 		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			formats, err := c.formats(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
 			m.stdin = cmd.InOrStdin()
 			files, unread := m.read(args)
 			found := []finding{}
 			for i := range files {
-				found = append(found, check(&files[i], time.Now())...)
+				found = append(found, check(provision.Decoder{Formats: formats}, &files[i], time.Now())...)
 			}
 			if err := c.printFindings(cmd.OutOrStdout(), found); err != nil {
 				return err
@@ -66,11 +70,11 @@ what plan does.`,
 }
 
 // check finds what is wrong with a manifest or, if nothing is, what likely is.
-func check(m *manifest, now time.Time) []finding {
+func check(decoder provision.Decoder, m *manifest, now time.Time) []finding {
 	if m.leftAlone != "" {
 		return findings(m.file, warning, provision.Problem{Text: "a drop directory leaves this alone: " + m.leftAlone})
 	}
-	decoded, problems := provision.Decode(m.name, m.data)
+	decoded, problems := decoder.Decode(m.name, m.data)
 	if len(problems) > 0 {
 		return findings(m.file, failure, problems...)
 	}
