@@ -168,6 +168,16 @@ delete unchanged u/a`
 	}
 }
 
+// A name that one file uses up is used up for the next.
+func TestPreviewOnce(t *testing.T) {
+	b := newBench(t)
+	once := "once: x\n" + creates("a")
+	got := b.preview(once, once, "once: x\n"+creates("b"))
+	if !strings.HasPrefix(got, "installed\n") || !strings.Contains(got, "\nskipped\nfailed\nx.yaml:1:7: this \"once\" was used up") {
+		t.Error(got)
+	}
+}
+
 // What the store could not hold in one transaction fails in a plan too.
 func TestPreviewTooMuch(t *testing.T) {
 	b := newBench(t)

@@ -178,6 +178,7 @@ func TestSchemaRefusesEach(t *testing.T) {
 		"action: delete, key: [" + realKey + ", " + realKey + "]",
 		"action: ensure, key: [" + realKey + "]",
 		"action: ensure, active: true",
+		"action: ensure, user: u, name: n, type: read-only, scopes: [a]",
 		"action: revoke",
 		"action: update, user: u, name: n",
 		"action: update, user: u, name: n, set: {}",

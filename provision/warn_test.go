@@ -13,6 +13,8 @@ func TestWarn(t *testing.T) {
 	for entry, want := range map[string]string{
 		"action: create, user: u, name: n, " + stated + ", expires_at: 2026-06-01":                                       "",
 		"action: create, user: u, name: n, " + stated + ", expires_at: 2026-05-31":                                       "2:156 past",
+		"action: ensure, user: u, name: n, expires_at: 2026-06-01T12:00:00Z":                                             "2:50 past",
+		"action: ensure, user: u, name: n, expires_at: 2026-06-01T12:00:00.001Z":                                         "",
 		"action: create, user: u, name: n, " + stated + ", expires_in: 30d":                                              "",
 		"action: create, user: u, name: n, " + stated + ", expires_in: 30d, issued_at: 2026-01-01":                       "2:156 past",
 		"action: create, user: u, name: n, " + stated:                                                                    "2:3 forever",

@@ -133,7 +133,7 @@ func readManifest(path string) (manifest, error) {
 	if err != nil {
 		return manifest{}, err
 	}
-	defer f.Close() // nothing was written
+	defer func() { _ = f.Close() }() // nothing was written
 	info, err := f.Stat()
 	if err != nil {
 		return manifest{}, err
