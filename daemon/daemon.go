@@ -32,6 +32,7 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/badgerstore"
 	"github.com/tokendrop/tokendrop/store/memstore"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Options are what Run is given beside the configuration.
@@ -69,21 +70,26 @@ func OpenStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.S
 
 type daemon struct {
 	Options
-	store store.Store
-	drops drops
-	ready atomic.Bool
+	store   store.Store
+	applier *provision.Applier
+	drops   drops
+	ready   atomic.Bool
+}
+
+func newApplier(st store.Store, formats token.Formats) *provision.Applier {
+	return &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader, Formats: formats}
 }
 
 func newDaemon(st store.Store, o Options) *daemon {
-	applier := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader}
 	d := &daemon{Options: o, store: st}
 	d.drops.new = func(cfg patches.Config) *patches.Dir {
-		return patches.New(cfg, worker{applier, o.Log}, o.Log)
+		return patches.New(cfg, worker{d.applier, o.Log}, o.Log)
 	}
 	return d
 }
 
 func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
+	d.applier = newApplier(d.store, cfg.Tokens.Formats)
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
 	if err != nil {

@@ -35,6 +35,7 @@ func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *co
 	for section, same := range map[string]bool{
 		"store":  old.Store == next.Store,
 		"verify": reflect.DeepEqual(old.Verify, next.Verify),
+		"tokens": reflect.DeepEqual(old.Tokens, next.Tokens),
 		"admin":  old.Admin == next.Admin,
 	} {
 		if !same {

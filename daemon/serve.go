@@ -33,10 +33,14 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 	if err != nil {
 		return nil, err
 	}
-	service := &admin.Local{Store: d.store, Now: time.Now, Ready: d.ready.Load}
+	service := &admin.Local{
+		Store: d.store, Formats: cfg.Tokens.Formats, Now: time.Now, Applier: d.applier, Ready: d.ready.Load,
+	}
 	all = append(all, server{admin.NewServer(service), control})
 
-	gate := &verify.Handler{Tokens: d.store, Now: time.Now, Ready: d.ready.Load, Health: d.health}
+	gate := &verify.Handler{
+		Tokens: d.store, Formats: cfg.Tokens.Formats, Now: time.Now, Ready: d.ready.Load, Health: d.health,
+	}
 	for _, address := range cfg.Verify.Listen {
 		l, err := listenVerify(ctx, address)
 		if err != nil {

@@ -56,6 +56,10 @@ func (w worker) tell(p *patches.Patch, r *provision.Result) {
 		w.log.WithLevel(level).Str("drop", p.Dir).Str("path", p.Path).Stringer("outcome", r.Outcome).
 			Strs("reasons", r.Reasons).Msg("patch decided")
 	}
+	for _, warning := range r.Warnings {
+		w.log.Warn().Str("drop", p.Dir).Str("path", p.Path).Int("line", warning.Pos.Line).
+			Int("column", warning.Pos.Col).Str("warning", warning.Text).Msg("patch has a warning")
+	}
 }
 
 func outcomeOf(r *provision.Result) patches.Outcome {

@@ -28,9 +28,9 @@ const (
 // before it and a suffix behind it.
 const maxName = 200
 
-// judge tells whether a file of that name is a patch. Where it is not though
-// it looks like one, why says so.
-func judge(name string) (eligible bool, why string) {
+// Eligible tells whether a file of that name is a patch, as far as its name
+// decides that. Where it is not though it looks like one, why says so.
+func Eligible(name string) (eligible bool, why string) {
 	switch {
 	case strings.HasPrefix(name, "."), !hasExtension(name):
 		return false, ""
@@ -42,8 +42,8 @@ func judge(name string) (eligible bool, why string) {
 	return true, ""
 }
 
-// judgeFolder tells the same of a subdirectory.
-func judgeFolder(name string) (eligible bool, why string) {
+// EligibleFolder tells the same of a subdirectory and the patches in it.
+func EligibleFolder(name string) (eligible bool, why string) {
 	switch {
 	case strings.HasPrefix(name, "."):
 		return false, ""
@@ -67,11 +67,11 @@ func printable(name string) bool {
 
 // eligible tells whether a relative path is that of a patch of this directory.
 func (d *Dir) eligible(rel string) bool {
-	if ok, _ := judge(path.Base(rel)); !ok || d.exclude[rel] {
+	if ok, _ := Eligible(path.Base(rel)); !ok || d.exclude[rel] {
 		return false
 	}
 	for dir := path.Dir(rel); dir != "."; dir = path.Dir(dir) {
-		if ok, _ := judgeFolder(path.Base(dir)); !ok || d.exclude[dir] {
+		if ok, _ := EligibleFolder(path.Base(dir)); !ok || d.exclude[dir] {
 			return false
 		}
 	}
@@ -92,6 +92,6 @@ func parseClaim(name string) (id ID, base string, ok bool) {
 	if id, ok = parseID(digits); !ok {
 		return ID{}, "", false
 	}
-	ok, _ = judge(base)
+	ok, _ = Eligible(base)
 	return id, base, ok
 }

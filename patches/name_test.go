@@ -20,9 +20,9 @@ func TestJudge(t *testing.T) {
 		"\xff.yaml":                        {false, true},
 		"\u0085.yaml":                      {false, true},
 	} {
-		eligible, why := judge(name)
+		eligible, why := Eligible(name)
 		if eligible != want.eligible || (why != "") != want.said {
-			t.Errorf("judge(%q) = %v, %q", name, eligible, why)
+			t.Errorf("Eligible(%q) = %v, %q", name, eligible, why)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func FuzzParseClaim(f *testing.F) {
 		if !ok {
 			return
 		}
-		if eligible, _ := judge(base); !eligible {
+		if eligible, _ := Eligible(base); !eligible {
 			t.Errorf("%q claims the name %q", name, base)
 		}
 		if again := path.Base(claimPath(base, id)); !strings.Contains(name, "/") && again != name {

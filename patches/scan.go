@@ -73,9 +73,9 @@ func (d *Dir) walk(rel string, found func(string)) {
 	}
 	for _, e := range entries {
 		at := path.Join(rel, e.Name())
-		judged := judge
+		judged := Eligible
 		if e.IsDir() {
-			judged = judgeFolder
+			judged = EligibleFolder
 		}
 		ok, why := judged(e.Name())
 		switch {

@@ -137,7 +137,7 @@ func (d *Dir) hintLost(err error) {
 // isFolder tells a new subdirectory from other names that are no patches.
 func (d *Dir) isFolder(rel string) bool {
 	name := path.Base(rel)
-	if ok, _ := judgeFolder(name); !ok || d.exclude[rel] {
+	if ok, _ := EligibleFolder(name); !ok || d.exclude[rel] {
 		return false
 	}
 	st, err := d.tree.root.stat(rel) // opens nothing that would stay open

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Patch is a manifest on its way into the store.
@@ -34,16 +35,21 @@ type Result struct {
 	Reasons   []string
 	OnSuccess Disposition
 	Redacted  []byte // nil if the text holds no secret
+	Warnings  []Problem
 }
 
 // Applier brings patches into a store. It is the only writer of its process.
 type Applier struct {
-	Store  store.Store
-	Now    func() time.Time
-	Random io.Reader
+	Store   store.Store
+	Now     func() time.Time
+	Random  io.Reader
+	Formats token.Formats
 
 	mu sync.Mutex
 }
+
+// tooMuch is the problem of a manifest that no transaction can hold.
+var tooMuch = Problem{Text: "the manifest changes more than one transaction of the store can hold; split it into several files"}
 
 // conflictRetries bounds how often a plan is made again because another
 // writer of the same store was faster.
@@ -55,7 +61,7 @@ const conflictRetries = 20
 // has to end, and the next one finds out (store.ErrUnknown), or that ctx ended
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
-	texts := readAll(patches) // side by side with what another directory applies
+	texts := readAll(Decoder{a.Formats}, patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	results := make([]Result, 0, len(patches))
@@ -109,9 +115,13 @@ type transaction struct {
 	results   []Result
 }
 
-func (t *transaction) plan(ctx context.Context, patches []text) error {
+func (t *transaction) begin() {
 	t.now = t.applier.Now().UTC().Truncate(time.Millisecond)
 	t.draft = store.NewDraft(t.applier.Store)
+}
+
+func (t *transaction) plan(ctx context.Context, patches []text) error {
+	t.begin()
 	for i := range patches {
 		fits, err := t.add(ctx, &patches[i])
 		if err != nil || !fits {
@@ -140,7 +150,7 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 		if len(t.entries) > 0 {
 			return false, nil
 		}
-		d = t.fail(p, Problem{Text: "the manifest changes more than one transaction of the store can hold; split it into several files"})
+		d = t.fail(p, tooMuch)
 		size = d.size()
 	}
 	t.draft.Merge(d.over)
@@ -152,8 +162,9 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 
 // decision is the outcome of one patch, and its changes over the draft.
 type decision struct {
-	entry store.Entry
-	over  *store.Draft
+	entry    store.Entry
+	problems []Problem // none unless it failed
+	over     *store.Draft
 }
 
 func (d *decision) size() store.Size { return d.over.Size().Add(store.EntrySize(&d.entry)) }
@@ -175,7 +186,7 @@ func (t *transaction) decide(p *text) decision {
 		d.entry.Outcome = store.Skipped
 		return d
 	}
-	d.entry.Changes, problems = Plan(p.manifest, d.over, Env{Now: t.now, Random: t.applier.Random, Source: p.Source})
+	d.entry.Changes, problems = Plan(p.manifest, d.over, t.env(p))
 	if len(problems) > 0 {
 		return t.fail(p, problems...)
 	}
@@ -185,11 +196,15 @@ func (t *transaction) decide(p *text) decision {
 
 // fail leaves nothing of a patch but its entry.
 func (t *transaction) fail(p *text, problems ...Problem) decision {
-	d := decision{entry: t.entry(p, store.Failed), over: store.NewDraft(t.draft)}
+	d := decision{entry: t.entry(p, store.Failed), problems: problems, over: store.NewDraft(t.draft)}
 	for _, problem := range problems {
 		d.entry.Reasons = append(d.entry.Reasons, problem.In(p.Source.Path))
 	}
 	return d
+}
+
+func (t *transaction) env(p *text) Env {
+	return Env{Now: t.now, Random: t.applier.Random, Source: p.Source, Formats: t.applier.Formats}
 }
 
 func (t *transaction) entry(p *text, outcome store.Outcome) store.Entry {

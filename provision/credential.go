@@ -1,8 +1,10 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
@@ -25,7 +27,7 @@ func (v *validator) source(fs *fields, e *Entry) {
 	case fs.stated("token") != nil:
 		e.Sources = v.literal(fs.stated("token"), key)
 	case fs.stated("digest") != nil:
-		e.Sources = v.digest(fs, credentialKey(e, key), e.Action != Regenerate)
+		e.Sources = v.digest(fs, credentialKey(e, key))
 	case generate.OK:
 		e.Sources = generated(generate.Pos)
 	case e.Action == Regenerate && fs.missing("generate"), e.Action == Copy && fs.missing("generate"):
@@ -121,7 +123,7 @@ func (v *validator) credentials(f *field) []Source {
 	var sources []Source
 	for _, n := range items {
 		s := v.credential(n)
-		if slices.ContainsFunc(sources, func(o Source) bool { return o.HasKey && s.HasKey && o.Key == s.Key }) {
+		if slices.ContainsFunc(sources, func(o Source) bool { return !s.Key.IsZero() && o.Key == s.Key }) {
 			v.report.at(n.pos, "two credentials of a token cannot have the same key; state one of them, or make the new one with a key of its own")
 		}
 		sources = append(sources, s)
@@ -147,7 +149,7 @@ func (v *validator) credential(n *node) (s Source) {
 	case fs.stated("token") != nil:
 		sources = v.literal(fs.stated("token"), key)
 	case fs.stated("digest") != nil:
-		sources = v.digest(fs, key, true)
+		sources = v.digest(fs, key)
 	case generate.OK:
 		sources = generated(generate.Pos)
 		if f := fs.stated("key"); f != nil {
@@ -187,9 +189,9 @@ func (v *validator) literal(f *field, key Stated[token.Key]) []Source {
 	if !ok {
 		return nil
 	}
-	tok, err := token.Parse(text)
+	tok, err := v.formats.Parse(text)
 	if err != nil {
-		v.report.at(f.value.pos, `"token" is malformed; write the 44 characters of standard base64 that "tokendrop token new" prints, and nothing around them`)
+		v.report.at(f.value.pos, `"token" `+noToken(text, err))
 		return nil
 	}
 	if key.OK && key.Value != tok.Key {
@@ -199,13 +201,28 @@ func (v *validator) literal(f *field, key Stated[token.Key]) []Source {
 	return []Source{{Pos: f.value.pos, Credential: Credential{Key: tok.Key, HasKey: true, Digest: tok.Digest()}}}
 }
 
-// digest reads a credential that is stated without its secret; with needsKey
-// it has to have a key beside it.
-func (v *validator) digest(fs *fields, key Stated[token.Key], needsKey bool) []Source {
-	f := fs.stated("digest")
-	if needsKey && fs.missing("key") {
-		v.report.also(f.key.pos, `"digest" needs the token's "key" beside it; "tokendrop token key --manifest" prints both`)
+// noToken says what is wrong with a text that is no token of any format. What
+// has a known prefix and is none was mistyped. What merely resembles a standard
+// token is no error: 63 in 64 texts that "openssl rand -base64 32" prints do, and
+// are good tokens of other products.
+func noToken(text string, err error) string {
+	switch {
+	case errors.Is(err, token.ErrChecksum):
+		return `does not agree with its checksum, its last six characters; it was mistyped, so write it as it was printed`
+	case errors.Is(err, token.ErrBody):
+		return `begins with a configured prefix, but what follows is not that of a token; it was cut off or mistyped, so write it as it was printed`
+	case text == redacted:
+		return `was redacted when the manifest was installed; write the secret again or, better, "key" and "digest" in its place`
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return `has a space or a character outside ASCII, which no token has; write it as it was printed, and nothing around it`
 	}
+	return `is malformed; write what "tokendrop token new" prints, or another product's token if it has 20 to 512 characters`
+}
+
+// digest reads a credential that is stated without its secret. Without a key it
+// is an opaque token's.
+func (v *validator) digest(fs *fields, key Stated[token.Key]) []Source {
+	f := fs.stated("digest")
 	text, ok := v.text(f)
 	if !ok {
 		return nil
@@ -214,6 +231,9 @@ func (v *validator) digest(fs *fields, key Stated[token.Key], needsKey bool) []S
 	if err != nil {
 		v.report.at(f.value.pos, `"digest" is malformed; write sha256: and 44 characters of base64 or 64 of lower-case hex, as "tokendrop token key --manifest" prints it`)
 		return nil
+	}
+	if !key.OK {
+		key.Value = digest.OpaqueKey()
 	}
 	return []Source{{Pos: f.value.pos, Credential: Credential{Key: key.Value, HasKey: key.OK, Digest: digest}}}
 }

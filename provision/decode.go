@@ -1,6 +1,10 @@
 package provision
 
-import "path"
+import (
+	"path"
+
+	"github.com/tokendrop/tokendrop/store/token"
+)
 
 // maxEntries bounds one manifest, because it is planned and committed whole.
 const maxEntries = 10_000
@@ -14,13 +18,20 @@ const (
 
 const tooDeep = "more than 16 levels of lists and mappings; a manifest needs five"
 
+// Decoder reads manifests under one configuration. The zero Decoder knows no
+// prefixes of tokens.
+type Decoder struct{ Formats token.Formats }
+
+// Decode reads a manifest as the zero Decoder does.
+func Decode(name string, data []byte) (*Manifest, []Problem) { return Decoder{}.Decode(name, data) }
+
 // Decode reads a manifest; the extension of name (.yaml .yml .toml .json)
 // chooses the syntax. It returns all problems of the file at once, in order of
 // place; with any problem the manifest is nil. A file with nothing in it
 // (blank, comments, empty documents) is a Manifest without entries.
-func Decode(name string, data []byte) (*Manifest, []Problem) {
+func (d Decoder) Decode(name string, data []byte) (*Manifest, []Problem) {
 	src := parse(name, data)
-	v := validator{report: src.report, syntax: src.syntax}
+	v := validator{report: src.report, syntax: src.syntax, formats: d.Formats}
 	m := v.manifest(src.docs)
 	if problems := src.report.sorted(); len(problems) > 0 {
 		return nil, problems

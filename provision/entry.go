@@ -44,6 +44,7 @@ func (v *validator) entry(m *Manifest, n *node, action Action, known bool) {
 	}
 	m.Entries = append(m.Entries, Entry{Pos: n.pos, Action: action})
 	e := &m.Entries[len(m.Entries)-1]
+	m.Literals = append(m.Literals, literals(n)...)
 	if action != "" {
 		v.allowed(fs, action)
 	}

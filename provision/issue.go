@@ -26,7 +26,11 @@ func (p *planner) issue(rec *store.Record, e *Entry, sources []Source) error {
 	var list []store.Credential
 	var added uint64
 	for i := range sources {
-		c, isNew, err := p.credential(rec, old, keptKey(e, old, list), &sources[i])
+		s := sources[i]
+		if !s.Generate && !s.HasKey {
+			s.Key = keyOfDigest(e, old, &s)
+		}
+		c, isNew, err := p.credential(rec, old, keptKey(e, old, list), &s)
 		if err != nil {
 			return err
 		}
@@ -45,15 +49,37 @@ func (p *planner) issue(rec *store.Record, e *Entry, sources []Source) error {
 }
 
 // keptKey is the key that a generated credential gets: the token's, or the one
-// that the entry states. A second credential gets a key of its own.
+// that the entry states. A second credential, and what takes the place of an
+// opaque token, gets a key of its own.
 func keptKey(e *Entry, old, list []store.Credential) token.Key {
 	switch {
 	case len(list) > 0:
 		return token.Key{}
-	case len(old) > 0:
+	case len(old) == 0:
+		return e.Key.Value
+	case keepsKey(&old[0]):
 		return old[0].Key
 	}
-	return e.Key.Value
+	return token.Key{}
+}
+
+// keepsKey tells whether another secret can go with the key of a credential: the
+// key of an opaque token follows from its text.
+func keepsKey(c *store.Credential) bool {
+	return c.Key.IsVersion4() && c.Key != c.Digest.OpaqueKey()
+}
+
+// keyOfDigest is the key of a credential whose digest is stated alone.
+func keyOfDigest(e *Entry, old []store.Credential, s *Source) token.Key {
+	for _, c := range old {
+		if c.Digest.Equal(s.Digest) {
+			return c.Key
+		}
+	}
+	if e.Action == Regenerate && keepsKey(&old[0]) {
+		return old[0].Key
+	}
+	return s.Key
 }
 
 // credential is what a source states, or what is generated for it, and whether
@@ -66,8 +92,6 @@ func (p *planner) credential(rec *store.Record, old []store.Credential, keep tok
 			return store.Credential{}, false, fmt.Errorf("generating a token: %w", err)
 		}
 		stated = Credential{Key: t.Key, HasKey: true, Digest: t.Digest()}
-	} else if !stated.HasKey {
-		stated.Key = old[0].Key
 	}
 	for _, c := range old {
 		if c.Key == stated.Key && c.Digest.Equal(stated.Digest) {
@@ -87,12 +111,12 @@ func (p *planner) credential(rec *store.Record, old []store.Credential, keep tok
 // entry states.
 func (p *planner) generate(keep token.Key) (token.Token, error) {
 	if keep.IsZero() {
-		return token.Generate(p.env.Random)
+		return p.env.Formats.Generate(p.env.Random)
 	}
 	if !keep.IsVersion4() {
 		return token.Token{}, errors.New("the key is no random UUID (version 4), which a generated token needs; leave \"key\" out")
 	}
-	return token.GenerateFor(keep, p.env.Random)
+	return p.env.Formats.GenerateFor(keep, p.env.Random)
 }
 
 // keepInGrace keeps what was replaced good for a while.

@@ -20,6 +20,8 @@ type Manifest struct {
 	Once    Stated[string]
 	Entries []Entry
 	Users   []UserEntry
+	// Literals are the places of the secrets that the file holds.
+	Literals []Pos
 }
 
 // empty tells whether there is nothing to do.
@@ -117,13 +119,17 @@ type Source struct {
 }
 
 // Credential is a key and a digest, stated so or computed from a literal
-// token. HasKey is false where a regenerate states a digest alone, for the key
-// that the token has.
+// token. HasKey is false where a digest is stated alone: that of a credential
+// which the token has, or of an opaque token, whose key is the one here, or in
+// a regenerate that of a token under the key that there is.
 type Credential struct {
 	Key    token.Key
 	HasKey bool
 	Digest token.Digest
 }
+
+// opaque tells whether the credential is an opaque token's.
+func (c *Credential) opaque() bool { return c.Key == c.Digest.OpaqueKey() }
 
 // Attributes are the fields of a token that an entry may state.
 type Attributes struct {

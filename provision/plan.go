@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Env is all that a plan depends on beside the manifest and the records.
 type Env struct {
-	Now    time.Time // UTC, whole milliseconds
-	Random io.Reader
-	Source store.Source
+	Now     time.Time // UTC, whole milliseconds
+	Random  io.Reader
+	Source  store.Source
+	Formats token.Formats // of what is generated
 }
 
 // Plan works out what a manifest changes and writes it into draft, entry by

@@ -14,10 +14,11 @@ import (
 
 // world is a store's memory with a clock, and what manifests do to it.
 type world struct {
-	t     *testing.T
-	index store.Index
-	now   time.Time
-	last  uint64
+	t       *testing.T
+	index   store.Index
+	now     time.Time
+	last    uint64
+	formats token.Formats
 }
 
 func newWorld(t *testing.T) *world {
@@ -27,12 +28,12 @@ func newWorld(t *testing.T) *world {
 // apply applies a manifest whole, or returns its problems.
 func (w *world) apply(text string) ([]store.Change, []Problem) {
 	w.t.Helper()
-	m, problems := Decode("x.yaml", []byte(text))
+	m, problems := Decoder{w.formats}.Decode("x.yaml", []byte(text))
 	if len(problems) > 0 {
 		w.t.Fatalf("the manifest is wrong by itself: %v\n%s", problems, text)
 	}
 	draft := store.NewDraft(&w.index)
-	changes, problems := Plan(m, draft, Env{Now: w.now, Random: rand.Reader, Source: store.Source{Dir: "spool", Path: "x.yaml"}})
+	changes, problems := Plan(m, draft, Env{Now: w.now, Random: rand.Reader, Source: store.Source{Dir: "spool", Path: "x.yaml"}, Formats: w.formats})
 	if len(problems) > 0 {
 		return nil, problems
 	}

@@ -13,6 +13,7 @@ import (
 type text struct {
 	*Patch
 
+	decoder  Decoder
 	sum      [sha256.Size]byte
 	manifest *Manifest // nil if there are problems
 	problems []Problem
@@ -21,13 +22,13 @@ type text struct {
 
 // readAll reads patches side by side: decoding is most of the work, and the
 // plan, which has an order, has to wait for it.
-func readAll(patches []Patch) []text {
+func readAll(decoder Decoder, patches []Patch) []text {
 	texts := make([]text, len(patches))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range patches {
 		group.Go(func() error {
-			texts[i] = newText(&patches[i])
+			texts[i] = newText(decoder, &patches[i])
 			return nil
 		})
 	}
@@ -35,14 +36,14 @@ func readAll(patches []Patch) []text {
 	return texts
 }
 
-func newText(p *Patch) text {
+func newText(decoder Decoder, p *Patch) text {
 	if p.Refusal != "" { // unread, so nothing is known of its bytes
 		return text{Patch: p, problems: []Problem{{Text: p.Refusal}}}
 	}
-	t := text{Patch: p, sum: sha256.Sum256(p.Data)}
-	t.manifest, t.problems = Decode(p.Source.Path, p.Data)
+	t := text{Patch: p, decoder: decoder, sum: sha256.Sum256(p.Data)}
+	t.manifest, t.problems = decoder.Decode(p.Source.Path, p.Data)
 	if len(t.problems) == 0 {
-		t.redacted = Redact(p.Source.Path, p.Data)
+		t.redacted = decoder.Redact(p.Source.Path, p.Data)
 	}
 	return t
 }
@@ -72,6 +73,9 @@ func (t *text) result(entry *store.Entry) Result {
 	if entry.Outcome != store.Failed && t.manifest != nil {
 		r.OnSuccess, r.Redacted = t.manifest.OnSuccess, t.redacted
 	}
+	if entry.Outcome == store.Installed && t.manifest != nil {
+		r.Warnings = Warn(t.manifest, entry.Time)
+	}
 	return r
 }
 
@@ -82,7 +86,7 @@ func (t *text) decided(entry *store.Entry) Result {
 	}
 	r := t.result(entry)
 	if entry.Outcome != store.Failed && t.manifest == nil { // another version could read it
-		r.Redacted = Redact(t.Source.Path, t.Data)
+		r.Redacted = t.decoder.Redact(t.Source.Path, t.Data)
 	}
 	return r
 }

@@ -11,31 +11,35 @@ const redacted = "REDACTED"
 // removed is the whole text of a file that could not be redacted for certain.
 const removed = "REDACTED: this file held, or may have held, a secret whose place could not be found for certain; all of it was removed"
 
+// Redact redacts as the zero Decoder does.
+func Redact(name string, data []byte) []byte { return Decoder{}.Redact(name, data) }
+
 // Redact returns data with each literal secret replaced by REDACTED, or nil if
 // it has none. It never returns text that still has one: where a secret cannot
 // be located for certain, the whole text is replaced by one line that says so
 // (a comment, in JSON a string).
 //
 // Secrets are the values of "token", wherever they occur, and whatever else is
-// a token in the standard format, in comments too; but not behind "sha256:",
-// because half the digests in base64 could not be told from one otherwise.
-func Redact(name string, data []byte) []byte {
-	if plainlyClean(string(data)) {
+// a token in the standard format or has a known prefix, in comments too; but
+// not what is standard behind "sha256:", because one in 64 digests in base64
+// could not be told from it otherwise.
+func (d Decoder) Redact(name string, data []byte) []byte {
+	if d.plainlyClean(string(data)) {
 		return nil
 	}
-	return redact(name, data)
+	return d.redact(name, data)
 }
 
 // plainlyClean tells cheaply of most texts without a secret that they have
 // none: all is spelled as it is meant, no key can be "token", and nothing is a
 // token by its form.
-func plainlyClean(text string) bool {
+func (d Decoder) plainlyClean(text string) bool {
 	for i := range len(text) {
 		if text[i] == '\\' || text[i] >= utf8.RuneSelf {
 			return false
 		}
 	}
-	return !hasWord(strings.ToLower(text), "token") && newSecrets(nil).next(text) < 0
+	return !hasWord(strings.ToLower(text), "token") && newSecrets(d.Formats, nil).clean(text)
 }
 
 // hasWord tells whether a word stands in a text by itself, as a key would.
@@ -58,14 +62,14 @@ func isWord(c byte) bool {
 	return c == '_' || c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z'
 }
 
-func redact(name string, data []byte) []byte {
+func (d Decoder) redact(name string, data []byte) []byte {
 	src := parse(name, data)
 	if !src.whole {
 		return wholly(src.syntax)
 	}
 	places := secretsOf(src.docs)
 	text, ok := src.replace(places)
-	known := newSecrets(places)
+	known := newSecrets(d.Formats, places)
 	if !ok || len(known.odd) > maxOdd {
 		return wholly(src.syntax)
 	}

@@ -97,7 +97,7 @@ func TestRedactGood(t *testing.T) {
 		}
 		_, problems := Decode(file, []byte(got))
 		for _, p := range problems {
-			if !strings.Contains(p.Text, `"token" is malformed`) {
+			if !strings.Contains(p.Text, `"token" was redacted`) {
 				t.Errorf("%s", p.In(file))
 			}
 		}

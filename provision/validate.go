@@ -4,14 +4,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // validator makes a Manifest of the tree that a syntax has been read into.
 type validator struct {
-	report *report
-	syntax syntax
-	count  int             // of entries, right or wrong
-	users  map[string]bool // that are stated under "users"
+	report  *report
+	syntax  syntax
+	formats token.Formats
+	count   int             // of entries, right or wrong
+	users   map[string]bool // that are stated under "users"
 }
 
 func (v *validator) manifest(docs []*node) *Manifest {

@@ -2,21 +2,34 @@ package main
 
 import (
 	"errors"
+	"flag"
+	"net"
+	"os"
 	"os/exec"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+var update = flag.Bool("update", false, "write the outputs that scripts compare with anew")
+
 // The command line, as scripts. Each runs in a directory of its own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Dir: "testdata/script",
+
+		UpdateScripts: *update,
+
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "serve": serve, "stop": stop},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TOKENDROP_STORE_PATH", env.WorkDir+"/store")
 			env.Setenv("TOKENDROP_ADMIN_SOCKET", env.WorkDir+"/sock")
+			env.Setenv("NOTIFY_SOCKET", env.WorkDir+"/notify")
+			env.Values[daemonKey{}] = new(exec.Cmd)
 			return nil
 		},
 	})
@@ -37,4 +50,47 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("%v ends with %d, want %s", args[1:], code, args[0])
 	}
+}
+
+// daemonKey is for the daemon that a script has started.
+type daemonKey struct{}
+
+// serve starts a daemon with these arguments, and waits until it says that it
+// is ready, as systemd does.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: serve [ARGUMENT...]")
+	}
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: ts.Getenv("NOTIFY_SOCKET"), Net: "unixgram"})
+	ts.Check(err)
+	defer notify.Close()
+	ts.Check(notify.SetReadDeadline(time.Now().Add(patience)))
+	cmd := ts.Value(daemonKey{}).(*exec.Cmd)
+	*cmd = *exec.Command("tokendrop", append([]string{"serve"}, args...)...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), os.Environ()
+	for _, name := range []string{"TOKENDROP_STORE_PATH", "TOKENDROP_ADMIN_SOCKET", "NOTIFY_SOCKET"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Kill() // unless it was stopped
+		_ = cmd.Wait()
+	})
+	for buf := make([]byte, 4096); ; {
+		n, err := notify.Read(buf)
+		ts.Check(err)
+		if strings.Contains(string(buf[:n]), "READY=1") {
+			return
+		}
+	}
+}
+
+// stop ends the daemon of the script, and expects it to like that.
+func stop(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: stop")
+	}
+	cmd := ts.Value(daemonKey{}).(*exec.Cmd)
+	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	ts.Check(cmd.Wait())
 }

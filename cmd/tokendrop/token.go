@@ -17,23 +17,41 @@ func (c *cli) token() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(tokenNew(), tokenKey())
+	cmd.AddCommand(c.tokenNew(), c.tokenKey())
 	return cmd
 }
 
-func tokenNew() *cobra.Command {
+// formats are those of the configuration. What is done offline needs none: where
+// it cannot be read, and nobody has named it, no prefixes are known.
+func (c *cli) formats(stderr io.Writer) (token.Formats, error) {
+	cfg, err := c.config()
+	if err == nil {
+		return cfg.Tokens.Formats, nil
+	}
+	if c.configFile != "" {
+		return token.Formats{}, err
+	}
+	_, err = fmt.Fprintf(stderr, "no prefixes of tokens are known, because the configuration cannot be used: %v\n", err)
+	return token.Formats{}, err
+}
+
+func (c *cli) tokenNew() *cobra.Command {
 	var manifest bool
 	cmd := &cobra.Command{
 		Use:   "new",
 		Short: "Make a token that no store knows yet",
-		Long: `Make a token and print it with its key. It is good once a manifest states it:
---manifest prints one that does so by key and digest, and can be shown to
-everybody.`,
+		Long: `Make a token and print it with its key, in the configured form. It is good once a
+manifest states it: --manifest prints one that does so by key and digest, and can
+be shown to everybody.`,
 		Example: `  tokendrop token new
   tokendrop token new --manifest`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := token.Generate(rand.Reader)
+			formats, err := c.formats(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			t, err := formats.Generate(rand.Reader)
 			if err != nil {
 				return fmt.Errorf("making a token: %w", err)
 			}
@@ -57,13 +75,14 @@ tokens:
     digest: %s
 `
 
-func tokenKey() *cobra.Command {
+func (c *cli) tokenKey() *cobra.Command {
 	var manifest bool
 	cmd := &cobra.Command{
 		Use:   "key TOKEN|-",
 		Short: "Tell the key of a token",
-		Long: `Tell the key of a token. A token on the command line can be seen by others in
-the list of processes: with - it is read from stdin.`,
+		Long: `Tell the key of a token of any format, another product's too. A token on the
+command line can be seen by others in the list of processes: with - it is read
+from stdin.`,
 		Example: `  tokendrop token key - < token
   tokendrop token key --manifest - < token`,
 		Args: cobra.ExactArgs(1),
@@ -72,7 +91,11 @@ the list of processes: with - it is read from stdin.`,
 			if err != nil {
 				return err
 			}
-			t, err := token.Parse(text)
+			formats, err := c.formats(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			t, err := formats.Parse(text)
 			if err != nil {
 				return err
 			}
@@ -84,7 +107,8 @@ the list of processes: with - it is read from stdin.`,
 }
 
 func printToken(w io.Writer, t token.Token, manifest bool) error {
-	_, err := fmt.Fprintf(w, "{\"token\": \"%s\", \"key\": \"%s\"}\n", t.Reveal(), t.Key)
+	// Of printable ASCII, %q is what JSON writes.
+	_, err := fmt.Fprintf(w, "{\"token\": %q, \"key\": %q}\n", t.Reveal(), t.Key.String())
 	if err == nil && manifest {
 		_, err = fmt.Fprintf(w, newManifest, t.Key, t.Digest())
 	}

@@ -3,61 +3,95 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tokendrop/tokendrop/provision"
 )
 
-// finding is one problem as "validate -o json" shows it.
+// severity tells what is wrong from what likely is.
+type severity string
+
+const (
+	failure severity = "error"
+	warning severity = "warning"
+)
+
+// finding is one problem as "validate -o json" shows it. Line and column are 0
+// where it is about the file as a whole.
 type finding struct {
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
-	Message string `json:"message"`
+	File     string   `json:"file"`
+	Line     int      `json:"line"`
+	Column   int      `json:"column"`
+	Severity severity `json:"severity"`
+	Message  string   `json:"message"`
 }
 
 func (c *cli) validate() *cobra.Command {
-	return &cobra.Command{
-		Use:   "validate FILE...",
+	var m manifests
+	cmd := &cobra.Command{
+		Use:   "validate FILE|DIR|-...",
 		Short: "Check manifests without applying them",
 		Long: `Check manifests without a daemon. Each problem is a line FILE:LINE:COL: message;
-the exit code is 1 if there is any. Whether the tokens that a manifest changes
-are there is not looked at.`,
-		Example: `  tokendrop validate tokens.yaml more.toml`,
+the exit code is 1 if there is any. What is allowed but likely not meant has
+"warning: " before the message, and leaves the exit code 0. Of a directory
+those files are checked that would be patches in a drop directory; - is stdin.
+Whether the tokens that a manifest changes are there is not looked at: that is
+what plan does.`,
+		Example: `  tokendrop validate tokens.yaml more.toml
+  tokendrop validate manifests/
+  generate-tokens | tokendrop validate --format json -`,
 		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
+		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			formats, err := c.formats(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			m.stdin = cmd.InOrStdin()
+			files, unread := m.read(args)
 			found := []finding{}
-			for _, file := range files {
-				problems, err := validateFile(file)
-				if err != nil {
-					return err
-				}
-				found = append(found, problems...)
+			for i := range files {
+				found = append(found, check(provision.Decoder{Formats: formats}, &files[i], time.Now())...)
 			}
 			if err := c.printFindings(cmd.OutOrStdout(), found); err != nil {
 				return err
 			}
-			if len(found) > 0 {
+			if unread == nil && slices.ContainsFunc(found, func(f finding) bool { return f.Severity == failure }) {
 				return errNo
 			}
-			return nil
+			return unread
 		},
 	}
+	m.syntaxFlag(cmd)
+	return cmd
 }
 
-func validateFile(file string) ([]finding, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading a manifest: %w", err)
+// check finds what is wrong with a manifest or, if nothing is, what likely is.
+func check(decoder provision.Decoder, m *manifest, now time.Time) []finding {
+	if m.leftAlone != "" {
+		return findings(m.file, warning, provision.Problem{Text: "a drop directory leaves this alone: " + m.leftAlone})
 	}
-	_, problems := provision.Decode(file, data)
-	found := make([]finding, len(problems))
+	decoded, problems := decoder.Decode(m.name, m.data)
+	if len(problems) > 0 {
+		return findings(m.file, failure, problems...)
+	}
+	warnings := provision.Warn(decoded, now)
+	if m.exposed && len(decoded.Literals) > 0 {
+		open := provision.Problem{Text: "others can read this file, and there is a secret in it; take that right from them with chmod o-r"}
+		warnings = append([]provision.Problem{open}, warnings...)
+	}
+	return findings(m.file, warning, warnings...)
+}
+
+func findings(file string, s severity, problems ...provision.Problem) []finding {
+	list := make([]finding, len(problems))
 	for i, p := range problems {
-		found[i] = finding{File: file, Line: p.Pos.Line, Column: p.Pos.Col, Message: p.Text}
+		list[i] = finding{File: file, Line: p.Pos.Line, Column: p.Pos.Col, Severity: s, Message: p.Text}
 	}
-	return found, nil
+	return list
 }
 
 func (c *cli) printFindings(w io.Writer, found []finding) error {
@@ -66,6 +100,9 @@ func (c *cli) printFindings(w io.Writer, found []finding) error {
 	}
 	for _, f := range found {
 		p := provision.Problem{Pos: provision.Pos{Line: f.Line, Col: f.Column}, Text: f.Message}
+		if f.Severity == warning {
+			p.Text = "warning: " + p.Text
+		}
 		if _, err := fmt.Fprintln(w, p.In(f.File)); err != nil {
 			return err
 		}

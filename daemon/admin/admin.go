@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/verify"
+	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Service is what the command line can ask. Both a Client and a Local are one.
@@ -28,12 +30,18 @@ type Service interface {
 	History(ctx context.Context) ([]Entry, error)
 	// Verify tells what the default gate would say to the text of a token.
 	Verify(ctx context.Context, text string) (Verdict, error)
+	// Plan tells what applying manifests would do, each on top of those before
+	// it. Nothing is changed.
+	Plan(ctx context.Context, manifests []Manifest) ([]Plan, error)
 }
 
 // Local answers from a store in this process.
 type Local struct {
-	Store store.Store
-	Now   func() time.Time
+	Store   store.Store
+	Formats token.Formats
+	Now     func() time.Time
+	// Applier is asked for plans, and applies nothing.
+	Applier *provision.Applier
 	// Ready tells whether the gates answer yet; nil where there are none.
 	Ready func() bool
 }
@@ -67,7 +75,7 @@ func (l *Local) Verify(_ context.Context, text string) (Verdict, error) {
 	if l.Ready != nil && !l.Ready() {
 		return Verdict{Reason: verify.NotReady.String(), Message: verify.NotReady.Message()}, nil
 	}
-	d := verify.Ask(l.Store, text, &verify.DefaultGate, l.Now())
+	d := verify.Ask(l.Store, l.Formats, text, &verify.DefaultGate, l.Now())
 	if d.Reason != verify.Yes {
 		return Verdict{Reason: d.Reason.String(), Message: d.Reason.Message()}, nil
 	}

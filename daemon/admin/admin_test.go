@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/memstore"
 	"github.com/tokendrop/tokendrop/store/token"
@@ -52,7 +54,8 @@ func stocked(t *testing.T) *Local {
 	if err := st.Commit(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	return &Local{Store: st, Now: func() time.Time { return noon }}
+	now := func() time.Time { return noon }
+	return &Local{Store: st, Now: now, Applier: &provision.Applier{Store: st, Now: now, Random: rand.Reader}}
 }
 
 // over is the same service as a client sees it through the socket.
@@ -87,6 +90,13 @@ func TestClientIsTheService(t *testing.T) {
 		"history": func(s Service) (any, error) { return s.History(ctx) },
 		"yes":     func(s Service) (any, error) { return s.Verify(ctx, tokenText) },
 		"no":      func(s Service) (any, error) { return s.Verify(ctx, "nonsense") },
+		"plan": func(s Service) (any, error) {
+			return s.Plan(ctx, []Manifest{
+				{Dir: "spool", Path: "c.yaml", Data: []byte("tokens:\n- {action: update, user: u, name: b, set: {active: false}}\n")},
+				{Dir: "spool", Path: "d.yaml", Data: []byte("tokens:\n- {action: enable, user: u, name: c}\n")},
+				{Dir: "spool", Path: "e.json"},
+			})
+		},
 	} {
 		want, err := ask(local)
 		if err != nil {
@@ -96,6 +106,37 @@ func TestClientIsTheService(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got, want)
 		}
+	}
+}
+
+// A plan says what would change, or why it would fail, and changes nothing.
+func TestPlan(t *testing.T) {
+	local := stocked(t)
+	before, err := local.Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans, err := local.Plan(t.Context(), []Manifest{
+		{Path: "c.yaml", Data: []byte("tokens:\n- {action: update, user: u, name: b, set: {active: false}}\n")},
+		{Path: "d.yaml", Data: []byte("tokens:\n- {action: enable, user: u, name: c}\n")},
+		{Path: "e.json"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(plans)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `[{"outcome":"installed","problems":[],"steps":[{"action":"update","key":"9201cd9b-4e62-415e-b523-e198dd7e4756","user":"u","name":"b",` +
+		`"result":"updated","changes":[{"field":"active","old":"true","new":"false"}]}]},` +
+		`{"outcome":"failed","problems":[{"line":2,"column":3,"message":"there is no such token; \"create\" or \"ensure\" makes one, and \"tokendrop list\" shows what there is"}],"steps":[]},` +
+		`{"outcome":"skipped","problems":[],"steps":[]}]`
+	if got := string(text); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if after, err := local.Tokens(t.Context()); err != nil || !reflect.DeepEqual(after, before) {
+		t.Errorf("a plan has changed the store: %v, %+v", err, after)
 	}
 }
 

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,9 +19,12 @@ const (
 	tokensPath  = "/tokens"
 	historyPath = "/history"
 	verifyPath  = "/verify"
+	planPath    = "/plan"
 
 	// maxTokenText bounds what is read as a token's text.
 	maxTokenText = 4 << 10
+	// maxManifests bounds what is read as manifests to plan, as JSON.
+	maxManifests = 256 << 20
 	// clientTimeout bounds a whole exchange; a list of a million tokens takes
 	// seconds.
 	clientTimeout = time.Minute
@@ -59,6 +63,15 @@ func handler(s Service) http.Handler {
 				return nil, fmt.Errorf("reading the token: %w", err)
 			}
 			return s.Verify(r.Context(), string(text))
+		})
+	})
+	mux.HandleFunc("POST "+planPath, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, func() (any, error) {
+			var manifests []Manifest
+			if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxManifests)).Decode(&manifests); err != nil {
+				return nil, fmt.Errorf("reading the manifests: %w", err)
+			}
+			return s.Plan(r.Context(), manifests)
 		})
 	})
 	return mux
@@ -112,6 +125,16 @@ func (c *Client) History(ctx context.Context) (entries []Entry, err error) {
 func (c *Client) Verify(ctx context.Context, text string) (v Verdict, err error) {
 	err = c.do(ctx, http.MethodPost, verifyPath, strings.NewReader(text), &v)
 	return v, err
+}
+
+// Plan implements Service.
+func (c *Client) Plan(ctx context.Context, manifests []Manifest) (plans []Plan, err error) {
+	body, err := json.Marshal(manifests)
+	if err != nil {
+		return nil, fmt.Errorf("asking the daemon: %w", err)
+	}
+	err = c.do(ctx, http.MethodPost, planPath, bytes.NewReader(body), &plans)
+	return plans, err
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, into any) error {

@@ -141,11 +141,16 @@ func newEntry(e *store.Entry) Entry {
 		Reason: strings.Join(e.Reasons, "\n"), SHA256: hashText(e.SHA256),
 		Changed: e.Changed, Author: e.Author, Entries: make([]Change, len(e.Changes)),
 	}
-	for i, c := range e.Changes {
-		out.Entries[i] = Change{Action: c.Action, User: c.Name.User, Name: c.Name.Name, Result: c.Result.String()}
-		if !c.Key.IsZero() {
-			out.Entries[i].Key = &c.Key
-		}
+	for i := range e.Changes {
+		out.Entries[i] = newChange(&e.Changes[i])
+	}
+	return out
+}
+
+func newChange(c *store.Change) Change {
+	out := Change{Action: c.Action, User: c.Name.User, Name: c.Name.Name, Result: c.Result.String()}
+	if !c.Key.IsZero() {
+		out.Key = &c.Key
 	}
 	return out
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // stateDir is the packaged service's StateDirectory.
@@ -19,6 +21,7 @@ func (r *reading) check() {
 	}
 	r.checkListen()
 	r.checkSocket()
+	r.checkPrefixes()
 }
 
 // checkDrop keeps the daemon's own files and what is dropped apart.
@@ -80,6 +83,18 @@ func (r *reading) checkSocket() {
 	if slices.Contains(r.config.Verify.Listen, Address{"unix", r.config.Admin.Socket}) {
 		r.problem("verify.listen", "requests cannot be answered on the admin socket: use another path"+seeAlso(r.stated["admin.socket"]))
 	}
+}
+
+// checkPrefixes makes of the prefixes what they mean. Each has been checked by
+// itself, and none is wrong beside another.
+func (r *reading) checkPrefixes() {
+	t := &r.config.Tokens
+	formats, err := token.NewFormats(t.Prefix, t.FormerPrefixes...)
+	if err != nil {
+		r.problem("tokens", err.Error())
+		return
+	}
+	t.Formats = formats
 }
 
 // seeAlso points at the other half of a contradiction.

@@ -24,6 +24,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Config is what the daemon is to do. Paths are absolute and clean.
@@ -34,6 +35,7 @@ type Config struct {
 	Store  Store
 	Drops  []Drop
 	Verify Verify
+	Tokens Tokens
 	Admin  Admin
 	Log    Log
 }
@@ -83,6 +85,13 @@ func (a Address) String() string {
 		return unixScheme + a.Address
 	}
 	return a.Address
+}
+
+// Tokens says what tokens look like.
+type Tokens struct {
+	Prefix         string // of new tokens; empty: these are standard
+	FormerPrefixes []string
+	Formats        token.Formats // what the two mean
 }
 
 // Admin is the socket that the command line talks to.

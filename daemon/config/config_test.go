@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 var update = flag.Bool("update", false, "write the golden messages anew")
@@ -25,6 +26,15 @@ func mustParse(t *testing.T, src string, env ...string) *Config {
 		t.Fatalf("refused:\n%v", err)
 	}
 	return c
+}
+
+func formats(t *testing.T, prefix string, former ...string) token.Formats {
+	t.Helper()
+	f, err := token.NewFormats(prefix, former...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func problems(t *testing.T, src string, env ...string) string {
@@ -77,6 +87,10 @@ func TestEveryKey(t *testing.T) {
 			Listen:     []Address{{"tcp", "0.0.0.0:80"}, {"tcp", "[::1]:7575"}, {"unix", "/run/x"}},
 			AllowPlain: true,
 		},
+		Tokens: Tokens{
+			Prefix: "acme", FormerPrefixes: []string{"old", "acme_test"},
+			Formats: formats(t, "acme", "old", "acme_test"),
+		},
 		Admin: Admin{Socket: "/run/y", Group: "ops"},
 		Log:   Log{Level: zerolog.DebugLevel, Format: JSON},
 	}
@@ -122,6 +136,10 @@ listen = ["0.0.0.0:80", "[::1]:7575", "unix:/run/x"]
 start_wait = "0s"
 allow_plain = true
 
+[tokens]
+prefix = "acme"
+former_prefixes = ["old", "acme_test"]
+
 [admin]
 socket = "/run/y"
 group = "ops"
@@ -137,6 +155,8 @@ var everyVariable = []string{
 	"TOKENDROP_VERIFY_LISTEN=0.0.0.0:80, [::1]:7575,unix:/run/x",
 	"TOKENDROP_VERIFY_START_WAIT=0s",
 	"TOKENDROP_VERIFY_ALLOW_PLAIN=true",
+	"TOKENDROP_TOKENS_PREFIX=acme",
+	"TOKENDROP_TOKENS_FORMER_PREFIXES=old,acme_test",
 	"TOKENDROP_ADMIN_SOCKET=/run/y",
 	"TOKENDROP_ADMIN_GROUP=ops",
 	"TOKENDROP_LOG_LEVEL=debug",

@@ -24,8 +24,9 @@ const (
 	minMaxSize   = 1 << 10
 	maxMaxSize   = 64 << 20
 
-	maxDrops  = 1000
-	maxListen = 64
+	maxDrops    = 1000
+	maxListen   = 64
+	maxPrefixes = 64
 )
 
 // What is asked for where a value has another type.
@@ -60,6 +61,10 @@ func (c *Config) sections() []section {
 			list("listen", &c.Verify.Listen, 1, maxListen, parseAddress),
 			duration("start_wait", &c.Verify.StartWait, 0, maxStartWait),
 			boolean("allow_plain", &c.Verify.AllowPlain),
+		}},
+		{"tokens", []field{
+			text("prefix", wantText, &c.Tokens.Prefix, parseNoPrefix),
+			list("former_prefixes", &c.Tokens.FormerPrefixes, 0, maxPrefixes, parsePrefix),
 		}},
 		{"admin", []field{
 			text("socket", wantPath, &c.Admin.Socket, parseSocket),

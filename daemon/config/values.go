@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 const (
@@ -123,6 +125,18 @@ func (a Address) local() bool {
 		return strings.EqualFold(host, "localhost")
 	}
 	return ip.IsLoopback()
+}
+
+// parseNoPrefix reads the prefix of new tokens, which need not have one.
+func parseNoPrefix(text string) (string, error) {
+	_, err := token.NewFormats(text)
+	return text, err
+}
+
+// parsePrefix reads a prefix that tokens have.
+func parsePrefix(text string) (string, error) {
+	_, err := token.NewFormats("", text)
+	return text, err
 }
 
 var errControl = errors.New("want no control or invisible characters")

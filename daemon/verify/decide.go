@@ -22,10 +22,22 @@ type Tokens interface {
 	Lookup(token.Key) (store.Record, store.Rule, bool)
 }
 
-// Ask looks the text of a token up and decides on it. It does not allocate.
-func Ask(tokens Tokens, text string, gate *Gate, now time.Time) Decision {
-	presented, err := token.Parse(text)
-	if err != nil {
+// Ask looks the text of a token up and decides on it: as a token of the formats
+// or, unless that is one of the store's, as an opaque one. It does not allocate.
+func Ask(tokens Tokens, formats token.Formats, text string, gate *Gate, now time.Time) Decision {
+	native, ok := formats.Native(text)
+	d := askAs(tokens, native, ok, gate, now)
+	if d.Reason == InvalidToken {
+		opaque, ok := token.ParseOpaque(text)
+		d = askAs(tokens, opaque, ok, gate, now)
+	}
+	return d
+}
+
+// askAs decides on a text as a token of one format, or on the decoy if it is
+// none.
+func askAs(tokens Tokens, presented token.Token, ok bool, gate *Gate, now time.Time) Decision {
+	if !ok {
 		presented = decoy
 	}
 	rec, rule, _ := tokens.Lookup(presented.Key)

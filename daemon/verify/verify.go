@@ -9,7 +9,8 @@
 //  2. What the gate is not told, it does not guess: the answer is no, with
 //     ContextMissing.
 //  3. A malformed token, an unknown one and a wrong secret get the same answer
-//     after the same work.
+//     after the same lookups and comparisons: what work differs depends on the
+//     presented text alone, never on what the store holds.
 //  4. Whether a token is expired, disabled or the like is told only to who
 //     has its secret.
 //  5. A yes carries all identity headers, empty ones too, so that a proxy
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Gate is a verify endpoint with its rules.
@@ -47,10 +49,11 @@ type Health struct {
 
 // Handler serves /verify, /verify/NAME, /healthz and /readyz.
 type Handler struct {
-	Tokens Tokens
-	Now    func() time.Time
-	Ready  func() bool
-	Health func() Health
+	Tokens  Tokens
+	Formats token.Formats
+	Now     func() time.Time
+	Ready   func() bool
+	Health  func() Health
 }
 
 const gatePrefix = "/verify/"
@@ -84,7 +87,7 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
 		refuse(w, reason)
 		return
 	}
-	d := Ask(h.Tokens, text, &DefaultGate, h.Now())
+	d := Ask(h.Tokens, h.Formats, text, &DefaultGate, h.Now())
 	if d.Reason != Yes {
 		refuse(w, d.Reason)
 		return

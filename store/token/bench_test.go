@@ -6,14 +6,15 @@ import (
 	"testing"
 )
 
-func BenchmarkCandidates(b *testing.B) {
+func BenchmarkPresented(b *testing.B) {
 	formats := mustFormats(b, "acme", "old")
 	for _, kind := range []Kind{Standard, Prefixed, Opaque} {
 		text := benchText(b, kind)
 		b.Run(kind.String(), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				formats.Candidates(text)
+				formats.Native(text)
+				ParseOpaque(text)
 			}
 		})
 	}

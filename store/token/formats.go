@@ -2,6 +2,7 @@ package token
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -21,7 +22,8 @@ type Formats struct {
 
 // NewFormats takes the prefix of new tokens, empty for standard ones, and
 // those that tokens once had and are still known by. A prefix is 1 to 32 of
-// a-z, 0-9 and _, with no _ at either end: one joins it to the digits.
+// a-z, 0-9 and _, with no _ at either end: one joins it to the digits. Its
+// error repeats no prefix: what was put in the place of one may be a token.
 func NewFormats(prefix string, former ...string) (Formats, error) {
 	f := Formats{own: prefix, known: slices.Clone(former)}
 	if prefix != "" {
@@ -41,11 +43,11 @@ func checkPrefix(p string) error {
 	case p == "":
 		return fmt.Errorf("a prefix is empty: want 1 to %d characters", maxPrefix)
 	case len(p) > maxPrefix:
-		return fmt.Errorf("prefix %q has %d characters: want at most %d", p, len(p), maxPrefix)
+		return fmt.Errorf("a prefix has %d characters: want at most %d", len(p), maxPrefix)
 	case !consistsOf(p, "abcdefghijklmnopqrstuvwxyz0123456789_"):
-		return fmt.Errorf("prefix %q: want only a-z, 0-9 and _", p)
+		return errors.New("a prefix has other characters: want only a-z, 0-9 and _")
 	case strings.HasPrefix(p, joint), strings.HasSuffix(p, joint):
-		return fmt.Errorf("prefix %q: want no _ at its ends, one is put between it and the rest of a token", p)
+		return errors.New("a prefix begins or ends in _: want no _ at its ends, one is put between it and the rest of a token")
 	}
 	return nil
 }
@@ -63,25 +65,62 @@ func (f Formats) Parse(text string) (Token, error) {
 	if prefix, found := f.prefixOf(text); found {
 		return parsePrefixed(prefix, text)
 	}
-	if t, ok := parseOpaque(text); ok {
+	if t, ok := ParseOpaque(text); ok {
 		return t, nil
 	}
 	return Token{}, errOpaque
 }
 
-// Candidates reads a token that is presented, in every way in which it may be
-// in the store: as a standard or prefixed one, and as an opaque one. The second
-// is never left out for the first, nor for a wrong checksum: the text may have
-// been imported before its prefix was configured.
-func (f Formats) Candidates(text string) (known Token, ok bool, opaque Token, okOpaque bool) {
-	known, err := Parse(text)
-	if err != nil {
-		if prefix, found := f.prefixOf(text); found {
-			known, err = parsePrefixed(prefix, text)
-		}
+// Native reads a token that is presented as a standard or prefixed one. What it
+// finds, and what it does not, may yet be in the store as an opaque one: the text
+// may have been imported before its prefix was configured.
+func (f Formats) Native(text string) (Token, bool) {
+	if t, err := Parse(text); err == nil {
+		return t, true
 	}
-	opaque, okOpaque = parseOpaque(text)
-	return known, err == nil, opaque, okOpaque
+	prefix, found := f.prefixOf(text)
+	if !found {
+		return Token{}, false
+	}
+	t, err := parsePrefixed(prefix, text)
+	return t, err == nil
+}
+
+// ReplacePrefixed puts with in the place of every token in a text that has a
+// known prefix, as a scanner for leaked secrets finds them.
+func (f Formats) ReplacePrefixed(text, with string) string {
+	for _, p := range f.known {
+		text = replacePrefixed(p, text, with)
+	}
+	return text
+}
+
+func replacePrefixed(prefix, text, with string) string {
+	var b strings.Builder
+	done := 0
+	for at := 0; ; {
+		i := strings.Index(text[at:], prefix+joint)
+		if i < 0 {
+			break
+		}
+		from := at + i
+		to := from + len(prefix) + len(joint) + prefixedTail
+		if to > len(text) {
+			break
+		}
+		if _, err := parsePrefixed(prefix, text[from:to]); err != nil {
+			at = from + 1
+			continue
+		}
+		b.WriteString(text[done:from])
+		b.WriteString(with)
+		at, done = to, to
+	}
+	if done == 0 {
+		return text
+	}
+	b.WriteString(text[done:])
+	return b.String()
 }
 
 // Generate makes a new token in the configured form from 32 bytes of random,

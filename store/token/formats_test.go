@@ -169,3 +169,35 @@ func TestDigitsOverflow(t *testing.T) {
 		t.Error("the highest digits fit")
 	}
 }
+
+func TestReplacePrefixed(t *testing.T) {
+	acme, other := mustFormats(t, "acme"), mustFormats(t, "acme_test")
+	both := mustFormats(t, "acme", "acme_test")
+	generate := func(f Formats) string {
+		tok, err := f.Generate(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok.Reveal()
+	}
+	a, b := generate(acme), generate(other)
+	wrong := a[:len(a)-1] + string(alphabet[(strings.IndexByte(alphabet, a[len(a)-1])+1)%len(alphabet)])
+	for _, tt := range []struct {
+		formats    Formats
+		text, want string
+	}{
+		{both, a, "X"},
+		{both, "# " + a + "," + b + a + ".", "# X,XX."},
+		{both, "acme_" + a + "acme_", "acme_Xacme_"},
+		{both, a + "9", "X9"},
+		{both, wrong + a, wrong + "X"},
+		{both, a[:len(a)-1], a[:len(a)-1]},
+		{acme, a + b, "X" + b},
+		{Formats{}, a, a},
+		{both, "", ""},
+	} {
+		if got := tt.formats.ReplacePrefixed(tt.text, "X"); got != tt.want {
+			t.Errorf("%q becomes %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}

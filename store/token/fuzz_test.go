@@ -26,7 +26,8 @@ func FuzzFormats(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		tok, err := formats.Parse(text)
-		known, ok, opaque, okOpaque := formats.Candidates(text)
+		known, ok := formats.Native(text)
+		opaque, okOpaque := ParseOpaque(text)
 		if err != nil {
 			if refusal(err) == err.Error() {
 				t.Errorf("%q is refused with an error of no kind: %v", text, err)

@@ -8,8 +8,8 @@ const (
 	maxOpaque = 512
 )
 
-// parseOpaque reads a text as an opaque token.
-func parseOpaque(text string) (Token, bool) {
+// ParseOpaque reads a text as an opaque token, whatever else it is.
+func ParseOpaque(text string) (Token, bool) {
 	if len(text) < minOpaque || len(text) > maxOpaque || !isPrintable(text) {
 		return Token{}, false
 	}

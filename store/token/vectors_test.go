@@ -84,11 +84,12 @@ func TestVectorsParse(t *testing.T) {
 	}
 }
 
-func TestVectorsCandidates(t *testing.T) {
+func TestVectorsPresented(t *testing.T) {
 	v, formats := loadVectors(t)
 	for _, tt := range v.Tokens {
 		t.Run(tt.Name, func(t *testing.T) {
-			native, ok, opaque, okOpaque := formats.Candidates(tt.Text)
+			native, ok := formats.Native(tt.Text)
+			opaque, okOpaque := ParseOpaque(tt.Text)
 			if want := tt.Kind == "standard" || tt.Kind == "prefixed"; ok != want {
 				t.Errorf("standard or prefixed: %v, want %v", ok, want)
 			} else if ok {
@@ -136,8 +137,9 @@ func TestReadingDoesNotAllocate(t *testing.T) {
 	v, formats := loadVectors(t)
 	for _, tt := range v.Tokens {
 		for name, read := range map[string]func(){
-			"Parse":      func() { _, _ = formats.Parse(tt.Text) },
-			"Candidates": func() { formats.Candidates(tt.Text) },
+			"Parse":       func() { _, _ = formats.Parse(tt.Text) },
+			"Native":      func() { formats.Native(tt.Text) },
+			"ParseOpaque": func() { ParseOpaque(tt.Text) },
 		} {
 			if n := testing.AllocsPerRun(10, read); n != 0 {
 				t.Errorf("%s: %s allocates %v times", tt.Name, name, n)

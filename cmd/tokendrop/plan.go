@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/daemon/config"
+)
+
+func (c *cli) plan() *cobra.Command {
+	var m manifests
+	cmd := &cobra.Command{
+		Use:   "plan FILE|DIR|-...",
+		Short: "Show what applying manifests would change",
+		Long: `Show what applying manifests would change in the store, each on top of those
+before it, without changing anything and without any secret. A line says what
+becomes of a token, and lines below it which fields:
+
+  + create   ~ update   - delete or revoke   = unchanged
+
+(new) is a secret that is replaced or made. The exit code is 1 if a manifest
+would fail; then its problems are printed as validate prints them. A manifest is
+planned for the drop directory that it lies in, or for the only one there is.`,
+		Example: `  tokendrop plan tokens.yaml
+  tokendrop plan -o json manifests/`,
+		Args:    cobra.MinimumNArgs(1),
+		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m.stdin = cmd.InOrStdin()
+			files, err := m.read(args)
+			if err != nil {
+				return err
+			}
+			return c.planFiles(cmd, patchesOf(files))
+		},
+	}
+	m.syntaxFlag(cmd)
+	return cmd
+}
+
+// patchesOf leaves out what a drop directory would not have for a patch.
+func patchesOf(files []manifest) []manifest {
+	var list []manifest
+	for _, f := range files {
+		if f.leftAlone == "" {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func (c *cli) planFiles(cmd *cobra.Command, files []manifest) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	asked := make([]admin.Manifest, len(files))
+	for i, f := range files {
+		asked[i] = admin.Manifest{Dir: dropOf(cfg.Drops, f.name), Path: f.name, Data: f.data}
+	}
+	return c.ask(cmd, func(s admin.Service) error {
+		plans, err := s.Plan(cmd.Context(), asked)
+		if err != nil {
+			return err
+		}
+		return c.printPlans(cmd.OutOrStdout(), files, plans)
+	})
+}
+
+// dropOf names the drop directory that a file lies in or, if it lies in none,
+// the only one that there is.
+func dropOf(drops []config.Drop, file string) string {
+	var in config.Drop
+	if len(drops) == 1 {
+		in.Name = drops[0].Name
+	}
+	path, err := filepath.Abs(file)
+	for _, d := range drops {
+		inside := err == nil && strings.HasPrefix(path, d.Path+string(filepath.Separator))
+		if inside && len(d.Path) > len(in.Path) { // one may lie in another
+			in = d
+		}
+	}
+	return in.Name
+}
+
+// planned is a step as "plan -o json" shows it.
+type planned struct {
+	File string `json:"file"`
+	admin.Step
+}
+
+func (c *cli) printPlans(w io.Writer, files []manifest, plans []admin.Plan) error {
+	steps, failed := []planned{}, []finding{}
+	for i, p := range plans {
+		for _, problem := range p.Problems {
+			failed = append(failed, finding{files[i].file, problem.Line, problem.Column, failure, problem.Message})
+		}
+		for _, s := range p.Steps {
+			steps = append(steps, planned{files[i].file, s})
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		return cmp.Or(c.printFindings(w, failed), errNo)
+	case c.output == jsonOut:
+		return printJSON(w, steps)
+	}
+	for i, p := range plans {
+		if err := printPlan(w, files[i].file, &p, len(plans) > 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printPlan prints one plan for people, under its file's name where there are
+// several.
+func printPlan(w io.Writer, file string, p *admin.Plan, heading bool) error {
+	var b strings.Builder
+	if heading {
+		fmt.Fprintf(&b, "%s:\n", file)
+	}
+	if len(p.Steps) == 0 {
+		fmt.Fprintln(&b, `= nothing to do: it has no entries, or its "once" has run`)
+	}
+	for i := range p.Steps {
+		printStep(&b, &p.Steps[i])
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// verbs say what the results of history are, before they are.
+var verbs = map[string]string{
+	"created": "+ create", "updated": "~ update", "deleted": "- delete", "revoked": "- revoke", "unchanged": "= unchanged",
+}
+
+func printStep(w io.Writer, s *admin.Step) {
+	fmt.Fprintln(w, stepTitle(s))
+	for _, f := range s.Changes {
+		if s.Result == "created" {
+			fmt.Fprintf(w, "    %s: %s\n", f.Field, visible(f.New))
+			continue
+		}
+		fmt.Fprintf(w, "    %s: %s -> %s\n", f.Field, shown(f.Old), shown(f.New))
+	}
+}
+
+func stepTitle(s *admin.Step) string {
+	words := []string{verbs[s.Result]}
+	switch {
+	case s.Action == "block" || s.Action == "unblock":
+		if s.Result != "unchanged" {
+			words[0] = "~ " + s.Action
+		}
+		words = append(words, "user", visible(s.User))
+	case s.Name != "":
+		words = append(words, visible(s.User+"/"+s.Name))
+	}
+	if s.Key != nil {
+		words = append(words, "("+s.Key.String()+")")
+	}
+	return strings.Join(words, " ")
+}
+
+func shown(text string) string {
+	if text == "" {
+		return "(none)"
+	}
+	return visible(text)
+}

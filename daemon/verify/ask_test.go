@@ -1,0 +1,199 @@
+package verify
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+const opaqueToken = "4f1c2e9a7b3d5f60718293a4b5c6d7e8f9012345"
+
+func acme(tb testing.TB) token.Formats {
+	tb.Helper()
+	f, err := token.NewFormats("acme")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+func made(tb testing.TB, f token.Formats) token.Token {
+	tb.Helper()
+	tok, err := f.Generate(rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tok
+}
+
+// of is a token under a name, with that credential.
+func of(name string, tok token.Token) store.Record {
+	return store.Record{
+		Name: store.Name{User: "user", Name: name}, Type: store.FullAccess, Audience: "api", Active: true,
+		Credentials: []store.Credential{{Key: tok.Key, Digest: tok.Digest()}},
+	}
+}
+
+// counted is Tokens that counts how often it is asked.
+type counted struct {
+	Tokens
+	lookups int
+}
+
+func (c *counted) Lookup(key token.Key) (store.Record, store.Rule, bool) {
+	c.lookups++
+	return c.Tokens.Lookup(key)
+}
+
+// every is a text of each kind, by what is said to it.
+type every struct {
+	tokens  *store.Index
+	formats token.Formats
+	good    map[string]token.Token // by the names of their records
+	bad     map[string]string
+}
+
+func everyKind(tb testing.TB) every {
+	tb.Helper()
+	e := every{tokens: &store.Index{}, formats: acme(tb)}
+	parse := func(f token.Formats, text string) token.Token {
+		tok, err := f.Parse(text)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return tok
+	}
+	imported := made(tb, token.Formats{}).Reveal()     // standard in form, and yet another product's
+	unprefixed := made(tb, e.formats).Reveal()         // imported before the prefix was configured
+	wrong := unprefixed[:len(unprefixed)-6] + "000000" // and this one with another checksum
+	e.good = map[string]token.Token{
+		"standard": made(tb, token.Formats{}), "prefixed": made(tb, e.formats), "opaque": parse(token.Formats{}, opaqueToken),
+		"opaque, standard in form": opaque(imported), "opaque, prefixed": opaque(unprefixed), "opaque, wrong checksum": opaque(wrong),
+	}
+	var b store.Batch
+	for name, tok := range e.good {
+		b.Put = append(b.Put, of(name, tok))
+	}
+	e.tokens.Apply(&b)
+	e.bad = map[string]string{
+		"unknown": made(tb, token.Formats{}).Reveal(), "unknown, prefixed": made(tb, e.formats).Reveal(),
+		"unknown, opaque": strings.ToUpper(opaqueToken), "other prefix": "new_" + e.good["prefixed"].Reveal()[5:],
+		"wrong secret": sibling(tb, token.Formats{}, e.good["standard"]), "wrong secret, prefixed": sibling(tb, e.formats, e.good["prefixed"]),
+		"too short": "nonsense", "nothing": "", "too long": strings.Repeat("x", 10000), "space": opaqueToken + " ",
+	}
+	return e
+}
+
+// opaque reads a text as an opaque token whatever its form.
+func opaque(text string) token.Token {
+	tok, _ := token.ParseOpaque(text)
+	return tok
+}
+
+// sibling is another token of the same key.
+func sibling(tb testing.TB, f token.Formats, of token.Token) string {
+	tb.Helper()
+	tok, err := f.GenerateFor(of.Key, rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tok.Reveal()
+}
+
+// Each format is found, and none is taken for another.
+func TestAskFormats(t *testing.T) {
+	e := everyKind(t)
+	for name, tok := range e.good {
+		d := Ask(e.tokens, e.formats, tok.Reveal(), &DefaultGate, noon)
+		if d.Reason != Yes || d.Presented != tok.Key || d.Record.Name.Name != name {
+			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented, d.Record.Name.Name)
+		}
+	}
+	for name, text := range e.bad {
+		if d := Ask(e.tokens, e.formats, text, &DefaultGate, noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record.User != "" {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	if d := Ask(e.tokens, token.Formats{}, e.good["prefixed"].Reveal(), &DefaultGate, noon); d.Reason != InvalidToken {
+		t.Errorf("a prefix that is not configured: %v", d.Reason)
+	}
+}
+
+// Of a token with its secret the first true reason is told, whichever format
+// it has.
+func TestAskRefusesEveryFormat(t *testing.T) {
+	e := everyKind(t)
+	for name, tok := range e.good {
+		rec := of(name, tok)
+		rec.Active = false
+		e.tokens.Apply(&store.Batch{Put: []store.Record{rec}})
+		if d := Ask(e.tokens, e.formats, tok.Reveal(), &DefaultGate, noon); d.Reason != Disabled {
+			t.Errorf("%s: %v", name, d.Reason)
+		}
+	}
+}
+
+// Invariant 3.
+func TestEveryNoTakesTheSameLookups(t *testing.T) {
+	e := everyKind(t)
+	for name, text := range e.bad {
+		c := &counted{Tokens: e.tokens}
+		Ask(c, e.formats, text, &DefaultGate, noon)
+		if c.lookups != 2 {
+			t.Errorf("%s: %d lookups", name, c.lookups)
+		}
+	}
+}
+
+func TestAskDoesNotAllocate(t *testing.T) {
+	e := everyKind(t)
+	texts := e.bad
+	for name, tok := range e.good {
+		texts[name] = tok.Reveal()
+	}
+	for name, text := range texts {
+		if n := testing.AllocsPerRun(100, func() { Ask(e.tokens, e.formats, text, &DefaultGate, noon) }); n != 0 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
+
+// BenchmarkAsk decides among a million tokens. SPEC section 9: under 1 µs.
+func BenchmarkAsk(b *testing.B) {
+	const tokens = 1_000_000
+	formats := acme(b)
+	index := &store.Index{}
+	texts := make(map[string][]string)
+	batch := store.Batch{Put: make([]store.Record, 0, tokens)}
+	for i := range tokens {
+		kind, tok := "standard", token.Token{}
+		switch i % 3 {
+		case 0:
+			tok = made(b, token.Formats{})
+		case 1:
+			kind, tok = "prefixed", made(b, formats)
+		case 2:
+			kind, tok = "opaque", opaque(fmt.Sprintf("%040x", made(b, token.Formats{}).Key))
+		}
+		batch.Put = append(batch.Put, of(fmt.Sprint(i), tok))
+		if i < 1024 {
+			texts[kind] = append(texts[kind], tok.Reveal())
+			texts["wrong secret"] = append(texts["wrong secret"], sibling(b, token.Formats{}, tok))
+			texts["unknown"] = append(texts["unknown"], made(b, token.Formats{}).Reveal())
+			texts["malformed"] = append(texts["malformed"], "nonsense")
+		}
+	}
+	index.Apply(&batch)
+	for _, kind := range []string{"standard", "prefixed", "opaque", "unknown", "wrong secret", "malformed"} {
+		b.Run(kind, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				Ask(index, formats, texts[kind][i%len(texts[kind])], &DefaultGate, noon)
+			}
+		})
+	}
+}
