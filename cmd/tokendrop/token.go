@@ -73,6 +73,7 @@ tokens:
     name: CHANGE-ME
     key: %s
     digest: %s
+    expires_in: 90d
 `
 
 func (c *cli) tokenKey() *cobra.Command {
