@@ -130,6 +130,11 @@ func TestDigestAloneOfWhatIsThere(t *testing.T) {
 			t.Errorf("%s: %s", action, got)
 		}
 	}
+	alone := "{digest: '" + digestOf(numbered[0]).String() + "'}"
+	w.must(entry("action: ensure, " + anna + ", credentials: [" + alone + ", {" + tok(1) + "}]"))
+	if got := w.spelled("anna", "a"); got != "0 1" {
+		t.Errorf("with another credential beside it: %s", got)
+	}
 	w.must(entry("action: regenerate, " + anna + ", digest: '" + digestOf(sameKey).String() + "'"))
 	if got := w.spelled("anna", "a"); got != "?" || w.token("anna", "a").Credentials[0].Key.String() != keyOf(sameKey) {
 		t.Errorf("regenerated to %s", got)
