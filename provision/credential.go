@@ -39,6 +39,9 @@ func (v *validator) source(fs *fields, e *Entry) {
 	case Create:
 		v.keyOfCreate(fs)
 	case Revoke:
+		if f := fs.stated("digest"); f != nil && fs.missing("key") && fs.missing("token") {
+			v.report.also(f.key.pos, `"revoke" needs the token's "key", because a digest alone may be that of several kinds of tokens; "tokendrop list" shows it`)
+		}
 		revoked(e, key)
 	default:
 		if selects(e) {
