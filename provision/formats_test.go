@@ -112,7 +112,7 @@ func TestDigestAlone(t *testing.T) {
 		if got := w.must(entry("action: ensure, " + anna + ", " + digest)); got != "unchanged" {
 			t.Errorf("%s: an ensure of the digest: %s", name, got)
 		}
-		if got := w.must(entry("action: revoke, " + digest)); got != "revoked" {
+		if got := w.must(entry("action: revoke, key: " + want + ", " + digest)); got != "revoked" {
 			t.Errorf("%s: revoke by digest: %s", name, got)
 		}
 	}
