@@ -3,7 +3,10 @@ package store
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tokendrop/tokendrop/store/token"
@@ -44,6 +47,37 @@ func TestLookupAllocatesNothing(t *testing.T) {
 	if allocs > 0 {
 		t.Errorf("a lookup allocates %v times", allocs)
 	}
+}
+
+// Contract, invariant 1: what is said about a user changes with the tokens of
+// the batch that says it.
+func TestIndexAppliesAtOnce(t *testing.T) {
+	const rounds, width = 500, 100
+	x := &Index{}
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for !done.Load() {
+				r, rule, ok := x.Lookup(token.Key{1})
+				if ok && rule.Reason != strconv.FormatUint(r.Generation, 10) {
+					t.Errorf("Lookup gives a token at %d with a rule at %s", r.Generation, rule.Reason)
+					return
+				}
+			}
+		})
+	}
+	for round := range uint64(rounds) {
+		b := Batch{Marks: []Mark{{MarkID: UserRuleID("u"), Value: Rule{Reason: strconv.FormatUint(round, 10)}.Value(), Revision: 1}}}
+		for i := range byte(width) {
+			r := record(strconv.Itoa(int(i)), i)
+			r.Generation = round
+			b.Put = append(b.Put, r)
+		}
+		x.Apply(&b)
+	}
+	done.Store(true)
+	readers.Wait()
 }
 
 // Contract, invariant 4.

@@ -4,14 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokendrop/tokendrop/store"
 )
 
-// loadSize is how many tokens go to the index, and to its lock, at once.
-const loadSize = 4096
+const (
+	// loadSize is how many rows are read before they are decoded.
+	loadSize = 4096
+	// shareSize is how many tokens share their memory, and go to the index at
+	// once. More would hardly be faster, and live on while one of them does.
+	shareSize = 64
+)
+
+// maxGrow bounds what a count that is wrong can cost.
+const maxGrow = 1 << 21
 
 // load reads all tokens and marks into memory, and takes the store for damaged
 // if they are not as many as the last commit has left.
@@ -26,6 +35,7 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.Grow(int(min(m.tokens, maxGrow)))
 	if err := s.loadTokens(ctx); err != nil {
 		return err
 	}
@@ -73,14 +83,23 @@ func (s *Store) loadTokens(ctx context.Context) error {
 		failed <- s.disk.readTokens(ctx, read)
 	}()
 	for rows := range read {
-		records, err := decodeTokens(rows)
-		if err != nil {
+		if err := s.loadRows(rows); err != nil {
 			cancel()
 			return errors.Join(err, <-failed)
 		}
-		s.Load(records, nil)
 	}
 	return <-failed
+}
+
+func (s *Store) loadRows(rows []row) error {
+	for some := range slices.Chunk(rows, shareSize) {
+		records, err := decodeTokens(some)
+		if err != nil {
+			return err
+		}
+		s.Load(records, nil)
+	}
+	return nil
 }
 
 func (d *disk) readTokens(ctx context.Context, to chan<- []row) error {
