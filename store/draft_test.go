@@ -150,7 +150,7 @@ func TestDraftOfUserIsExpected(t *testing.T) {
 }
 
 func TestDraftMarks(t *testing.T) {
-	old, fresh, read := OnceID("d", "old"), OnceID("d", "fresh"), OnceID("d", "read")
+	old, fresh, read, unread := OnceID("d", "old"), OnceID("d", "fresh"), OnceID("d", "read"), OnceID("d", "unread")
 	base := &Index{}
 	base.Apply(&Batch{Marks: []Mark{{MarkID: old, Value: "1", Revision: 4}}})
 	d := NewDraft(base)
@@ -161,6 +161,7 @@ func TestDraftMarks(t *testing.T) {
 	over.SetMark(old, "2")
 	over.SetMark(old, "3")
 	over.SetMark(fresh, "")
+	over.SetMark(unread, "")
 	over.Mark(read)
 	for reader, want := range map[Reader]string{base: "1", d: "1", dropped: "dropped", over: "3"} {
 		if m, ok := reader.Mark(old); !ok || m.MarkID != old || m.Value != want {
@@ -175,10 +176,10 @@ func TestDraftMarks(t *testing.T) {
 		t.Error("a merged mark is not seen")
 	}
 	b := d.Batch([]Entry{{}})
-	if want := []Mark{{MarkID: fresh}, {MarkID: old, Value: "3"}}; !slices.Equal(b.Marks, want) {
+	if want := []Mark{{MarkID: fresh}, {MarkID: old, Value: "3"}, {MarkID: unread}}; !slices.Equal(b.Marks, want) {
 		t.Errorf("the batch has the marks %v, want %v", b.Marks, want)
 	}
-	for id, want := range map[MarkID]Revision{old: 4, fresh: 0, read: 0} {
+	for id, want := range map[MarkID]Revision{old: 4, fresh: 0, read: 0, unread: 0} {
 		if got, ok := b.ExpectMarks[id]; !ok || got != want {
 			t.Errorf("expects %q at %d (%v), want %d", id, got, ok, want)
 		}
@@ -186,8 +187,8 @@ func TestDraftMarks(t *testing.T) {
 	if err := errors.Join(b.Validate(), base.Check(&b)); err != nil {
 		t.Errorf("the base does not accept its own draft: %v", err)
 	}
-	if s := d.Size(); s.Writes != 2 || s.Bytes <= 2*rowOverhead {
-		t.Errorf("the size is %+v with two marks", s)
+	if s := d.Size(); s.Writes != 3 || s.Bytes <= 3*rowOverhead {
+		t.Errorf("the size is %+v with three marks", s)
 	}
 }
 

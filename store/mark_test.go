@@ -89,6 +89,9 @@ func TestRules(t *testing.T) {
 			t.Errorf("the rule for %q is %+v, want %+v", user, got, want)
 		}
 	}
+	if n := len(r.patterns); n != 4 {
+		t.Errorf("%d patterns are kept, want 4", n)
+	}
 	if got := new(rules).of("u"); got != (Rule{}) {
 		t.Errorf("without rules the rule is %+v", got)
 	}

@@ -35,6 +35,7 @@ func TestMatch(t *testing.T) {
 		{"[a]?", "[a]?", true},
 		{"[a]?", "ab", false},
 		{"u*", strings.Repeat("u", 256), true},
+		{"u*", strings.Repeat("u", 257), true},
 		{"u*x", strings.Repeat("u", 1000) + "x", true}, // longer than users are
 		{"u*x", strings.Repeat("u", 1000), false},
 	} {
