@@ -32,7 +32,6 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/badgerstore"
 	"github.com/tokendrop/tokendrop/store/memstore"
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Options are what Run is given beside the configuration.
@@ -76,8 +75,10 @@ type daemon struct {
 	ready   atomic.Bool
 }
 
-func newApplier(st store.Store, formats token.Formats) *provision.Applier {
-	return &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader, Formats: formats}
+func newApplier(st store.Store, cfg *config.Config) *provision.Applier {
+	a := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader}
+	a.Configure(cfg.Manifests())
+	return a
 }
 
 func newDaemon(st store.Store, o Options) *daemon {
@@ -89,7 +90,7 @@ func newDaemon(st store.Store, o Options) *daemon {
 }
 
 func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
-	d.applier = newApplier(d.store, cfg.Tokens.Formats)
+	d.applier = newApplier(d.store, cfg)
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
 	if err != nil {
@@ -98,7 +99,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	for _, s := range servers {
 		group.Go(func() error { return s.run(ctx) })
 	}
-	d.drops.follow(ctx, group, dropConfigs(cfg))
+	d.drops.begin(ctx, group, dropConfigs(cfg))
 	group.Go(func() error {
 		if d.announce(ctx) {
 			d.reload(ctx, group, cfg)

@@ -39,9 +39,8 @@ func (d *drops) dirs() []*patches.Dir {
 	return list
 }
 
-// follow ends the directories that are not configured as they run, and starts
-// those that do not run as they are configured.
-func (d *drops) follow(ctx context.Context, group *errgroup.Group, want []patches.Config) {
+// end ends the directories that are not wanted as they run.
+func (d *drops) end(want []patches.Config) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var kept []*running
@@ -54,6 +53,12 @@ func (d *drops) follow(ctx context.Context, group *errgroup.Group, want []patche
 		<-r.ended // so that its lock is free
 	}
 	d.running = kept
+}
+
+// begin starts the directories that do not run as they are wanted.
+func (d *drops) begin(ctx context.Context, group *errgroup.Group, want []patches.Config) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, cfg := range want {
 		if !d.runs(cfg) {
 			d.running = append(d.running, d.start(ctx, group, cfg))

@@ -42,8 +42,12 @@ func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *co
 			d.Log.Warn().Str("section", section).Msg("this part of the configuration takes effect after a restart")
 		}
 	}
+	next.Tokens = old.Tokens
 	next.Verify.StartWait = old.Verify.StartWait // or every directory would be opened anew
 	zerolog.SetGlobalLevel(next.Log.Level)
-	d.drops.follow(ctx, group, dropConfigs(next))
+	want := dropConfigs(next)
+	d.drops.end(want) // before its rules are gone
+	d.applier.Configure(next.Manifests())
+	d.drops.begin(ctx, group, want)
 	d.Log.Info().Msg("configuration reloaded")
 }

@@ -7,10 +7,10 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // Patch is a manifest on its way into the store.
@@ -40,12 +40,24 @@ type Result struct {
 
 // Applier brings patches into a store. It is the only writer of its process.
 type Applier struct {
-	Store   store.Store
-	Now     func() time.Time
-	Random  io.Reader
-	Formats token.Formats
+	Store  store.Store
+	Now    func() time.Time
+	Random io.Reader
 
-	mu sync.Mutex
+	settings atomic.Pointer[Settings]
+	mu       sync.Mutex
+}
+
+// Configure takes over settings, for what is applied from now on. Without it
+// they are zero.
+func (a *Applier) Configure(s Settings) { a.settings.Store(&s) }
+
+// Settings are those that were taken over last.
+func (a *Applier) Settings() Settings {
+	if s := a.settings.Load(); s != nil {
+		return *s
+	}
+	return Settings{}
 }
 
 // tooMuch is the problem of a manifest that no transaction can hold.
@@ -61,12 +73,13 @@ const conflictRetries = 20
 // has to end, and the next one finds out (store.ErrUnknown), or that ctx ended
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
-	texts := readAll(Decoder{a.Formats}, patches) // side by side with what another directory applies
+	settings := a.Settings()
+	texts := readAll(Decoder{settings.Formats}, patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	results := make([]Result, 0, len(patches))
 	for len(results) < len(patches) {
-		some, err := a.applySome(ctx, texts[len(results):])
+		some, err := a.applySome(ctx, &settings, texts[len(results):])
 		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
 			return append(results, make([]Result, len(patches)-len(results))...), nil
 		}
@@ -80,11 +93,11 @@ func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) 
 
 // applySome applies as many of the patches as one transaction admits, at
 // least one.
-func (a *Applier) applySome(ctx context.Context, patches []text) ([]Result, error) {
+func (a *Applier) applySome(ctx context.Context, settings *Settings, patches []text) ([]Result, error) {
 	var err error
 	var askLedger, tooLarge bool
 	for range conflictRetries {
-		t := transaction{applier: a, askLedger: askLedger, tooLarge: tooLarge}
+		t := transaction{applier: a, settings: settings, askLedger: askLedger, tooLarge: tooLarge}
 		if err = t.plan(ctx, patches); err != nil {
 			return nil, err
 		}
@@ -106,6 +119,7 @@ func (a *Applier) applySome(ctx context.Context, patches []text) ([]Result, erro
 // transaction collects patches for one commit.
 type transaction struct {
 	applier   *Applier
+	settings  *Settings
 	askLedger bool
 	tooLarge  bool // a patch is not to be tried, because the store does not take it
 	now       time.Time
@@ -204,7 +218,10 @@ func (t *transaction) fail(p *text, problems ...Problem) decision {
 }
 
 func (t *transaction) env(p *text) Env {
-	return Env{Now: t.now, Random: t.applier.Random, Source: p.Source, Formats: t.applier.Formats}
+	return Env{
+		Now: t.now, Random: t.applier.Random, Source: p.Source, Formats: t.settings.Formats,
+		ScopeSets: t.settings.ScopeSets, Rules: t.settings.Rules[p.Source.Dir],
+	}
 }
 
 func (t *transaction) entry(p *text, outcome store.Outcome) store.Entry {

@@ -12,10 +12,12 @@ import (
 
 // Env is all that a plan depends on beside the manifest and the records.
 type Env struct {
-	Now     time.Time // UTC, whole milliseconds
-	Random  io.Reader
-	Source  store.Source
-	Formats token.Formats // of what is generated
+	Now       time.Time // UTC, whole milliseconds
+	Random    io.Reader
+	Source    store.Source
+	Formats   token.Formats // of what is generated
+	ScopeSets map[string][]string
+	Rules     Rules // of the drop directory
 }
 
 // Plan works out what a manifest changes and writes it into draft, entry by

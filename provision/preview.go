@@ -22,10 +22,11 @@ type Step struct {
 // Preview tells what applying manifests would do, each on top of those before
 // it, and changes nothing.
 func (a *Applier) Preview(patches []Patch) []Preview {
+	settings := a.Settings()
 	p := previewer{made: make(map[token.Key]bool)}
-	p.applier = a
+	p.applier, p.settings = a, &settings
 	p.begin()
-	texts := readAll(Decoder{a.Formats}, patches)
+	texts := readAll(Decoder{settings.Formats}, patches)
 	previews := make([]Preview, len(texts))
 	for i := range texts {
 		previews[i] = p.preview(&texts[i])

@@ -117,7 +117,7 @@ func TestDecodeMarkRefusesDamage(t *testing.T) {
 		id  MarkID
 		row []byte
 	}{
-		"kind not known":  {MarkID{Serial + 1, "x"}, whole},
+		"kind not known":  {MarkID{255, "x"}, whole},
 		"no kind":         {MarkID{0, "x"}, whole},
 		"field not known": {m.MarkID, unknown.b},
 		"cut":             {m.MarkID, whole[:len(whole)-1]},

@@ -28,15 +28,17 @@ type MarkKind uint8
 
 // The kinds of marks. Numbers are stored, and never used again.
 const (
-	Revoked  MarkKind = iota + 1 // Value is empty
-	UserRule                     // Value is that of Rule
-	OnceUsed                     // Value is the SHA-256 of the manifest
-	Serial                       // Value is that of a number
+	Revoked    MarkKind = iota + 1 // Value is empty
+	UserRule                       // Value is that of Rule
+	OnceUsed                       // Value is the SHA-256 of the manifest
+	Serial                         // Value is that of a number
+	Written                        // Value is that of Output
+	FirstIssue                     // Value is that of a time
 )
 
 // Known tells whether there is such a kind. What a kind that is not known
 // forbids would go unnoticed, so none is ever stored or read.
-func (k MarkKind) Known() bool { return k >= Revoked && k <= Serial }
+func (k MarkKind) Known() bool { return k >= Revoked && k <= FirstIssue }
 
 // RevokedID is for a key that may never be made again: by nobody if user is
 // empty, otherwise by that user.
@@ -54,6 +56,13 @@ func OnceID(dir, name string) MarkID { return MarkID{OnceUsed, pair(dir, name)} 
 // SerialID is for the highest serial number that was installed for a path of a
 // drop directory.
 func SerialID(dir, path string) MarkID { return MarkID{Serial, pair(dir, path)} }
+
+// WrittenID is for a file that was written for a token.
+func WrittenID(path string) MarkID { return MarkID{Written, path} }
+
+// FirstIssueID is for when the first token of that user and name was issued,
+// which a token that is gone no longer tells.
+func FirstIssueID(name Name) MarkID { return MarkID{FirstIssue, pair(name.User, name.Name)} }
 
 // pair joins two texts so that different pairs stay different.
 func pair(a, b string) string {

@@ -24,6 +24,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -32,12 +33,13 @@ type Config struct {
 	// File is where it was read from, empty where there was no file.
 	File string
 
-	Store  Store
-	Drops  []Drop
-	Verify Verify
-	Tokens Tokens
-	Admin  Admin
-	Log    Log
+	Store     Store
+	Drops     []Drop
+	Verify    Verify
+	Tokens    Tokens
+	ScopeSets map[string][]string // what each name in "scope_sets" stands for
+	Admin     Admin
+	Log       Log
 }
 
 // Store says where tokens are kept.
@@ -64,6 +66,7 @@ type Drop struct {
 	Rescan     time.Duration
 	Redact     bool
 	MaxSize    int64 // bytes
+	Rules      provision.Rules
 }
 
 // Verify says where requests are answered.
@@ -92,6 +95,10 @@ type Tokens struct {
 	Prefix         string // of new tokens; empty: these are standard
 	FormerPrefixes []string
 	Formats        token.Formats // what the two mean
+
+	PepperFiles        []string          // of the first one new digests are made with
+	EncryptionKeyFiles []string          // the first one encrypts
+	Imports            map[string]string // the salt file of each import, by its ID
 }
 
 // Admin is the socket that the command line talks to.
@@ -141,6 +148,15 @@ func defaultDrop() Drop {
 		Redact:     true,
 		MaxSize:    8 << 20,
 	}
+}
+
+// Manifests is what the configuration says of manifests.
+func (c *Config) Manifests() provision.Settings {
+	s := provision.Settings{Formats: c.Tokens.Formats, ScopeSets: c.ScopeSets, Rules: make(map[string]provision.Rules, len(c.Drops))}
+	for _, d := range c.Drops {
+		s.Rules[d.Name] = d.Rules
+	}
+	return s
 }
 
 // Excludes lists the other drop directories that lie inside the i-th one:

@@ -121,7 +121,7 @@ func testMarkRefused(b *bench) {
 	b.refuse(blind, nil)
 	b.refuse(b.mark(b.write(), mark(id, "1"), mark(id, "2")), nil)
 	b.refuse(b.mark(b.write(), mark(store.MarkID{Key: "x"}, "")), nil)
-	b.refuse(b.mark(b.write(), mark(store.MarkID{Kind: store.Serial + 1, Key: "x"}, "")), nil)
+	b.refuse(b.mark(b.write(), mark(store.MarkID{Kind: 255, Key: "x"}, "")), nil)
 	b.commit(b.mark(b.write(), mark(id, "")))
 }
 

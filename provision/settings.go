@@ -1,0 +1,42 @@
+package provision
+
+import (
+	"time"
+
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// Settings are what the configuration says of manifests. The zero Settings has
+// no prefixes and no sets, and every drop directory may do everything but read
+// and write files.
+type Settings struct {
+	Formats   token.Formats
+	ScopeSets map[string][]string // what each name in "scope_sets" stands for
+	Rules     map[string]Rules    // by the names of drop directories
+}
+
+// Rules are what the manifests of one drop directory may do.
+type Rules struct {
+	Policy     *Policy  // nil: no restriction
+	SecretDirs []string // below which "token_file" reads; absolute
+	SecretEnv  []string // variables that "token_env" reads
+	OutputDirs []string // below which "write_to" writes; absolute
+}
+
+// Policy restricts one drop directory (SPEC section 4). A list that is nil
+// restricts nothing; an empty one admits nothing.
+type Policy struct {
+	Actions     []string // of entries, and "block"
+	Users       []string // patterns; see store.Match
+	Types       []store.Type
+	Scopes      []string // patterns
+	Audiences   []string
+	MaxLifetime time.Duration // zero: no bound
+	Renew       bool          // MaxLifetime counts from each issue, not from the first
+	MaxTokens   int           // whose source is the directory; zero: no bound
+	Owners      []string      // of dropped files: users, and groups as "group:NAME"
+
+	AllowedSigners string        // a file as ssh-keygen(1) has it; empty: no signature is needed
+	SignatureWait  time.Duration // how long a patch waits for its signature
+}
