@@ -25,6 +25,8 @@ import (
 //	           13 created at   14 +updated at 15 generation   16 source dir
 //	           17 source path  18 credential* 19 revision
 //	credential  1 key           2 digest       3 +issued at    4 good until
+//	            5 pepper        6 opaque       7 imported      8 former key
+//	            9 sealed
 //	entry       1 id            2 time         3 dir           4 path
 //	            5 outcome       6 reason*      7 sha256        8 changed
 //	            9 author       10 change*
@@ -129,11 +131,32 @@ func AppendRecord(b []byte, r *Record) []byte {
 func appendCredential(b []byte, c *Credential, created time.Time) []byte {
 	e := encoder{b}
 	e.element(1, c.Key[:])
-	sum := c.Digest.Bytes()
-	e.element(2, sum[:])
+	if c.Imported() == nil {
+		sum := c.Digest.Bytes()
+		e.element(2, sum[:])
+	}
 	e.timeFrom(created, 3, c.IssuedAt)
 	e.time(4, c.GoodUntil)
+	if c.Pepper != (token.PepperID{}) {
+		e.element(5, c.Pepper[:])
+	}
+	if c.Opaque {
+		e.number(6, 1)
+	}
+	if c.Extra != nil {
+		e.extra(c.Extra)
+	}
 	return e.b
+}
+
+func (e *encoder) extra(x *Extra) {
+	if x.Imported.Scheme != 0 {
+		e.text(7, x.Imported.String())
+	}
+	if !x.Former.IsZero() {
+		e.element(8, x.Former[:])
+	}
+	e.text(9, string(x.Sealed))
 }
 
 // DecodeRecord reads what AppendRecord wrote.
@@ -209,28 +232,54 @@ func setLast(labels []Label, value string) error {
 
 func decodeCredential(b []byte, created time.Time) (Credential, error) {
 	c := Credential{IssuedAt: created}
+	var x Extra
 	var key, digest bool
 	err := fields(b, func(f field) error {
 		switch f.number {
 		case 1:
-			key = copy(c.Key[:], f.bytes) == len(c.Key)
+			key = true
+			return f.fill(c.Key[:])
 		case 2:
-			if digest = len(f.bytes) == 32; digest {
-				c.Digest = token.DigestOf([32]byte(f.bytes))
-			}
+			var sum [32]byte
+			digest = true
+			err := f.fill(sum[:])
+			c.Digest = token.DigestOf(sum)
+			return err
 		case 3:
 			c.IssuedAt = f.timeFrom(created)
 		case 4:
 			c.GoodUntil = f.time()
+		case 5:
+			return f.fill(c.Pepper[:])
+		case 6:
+			c.Opaque = f.value != 0
 		default:
-			return errCorrupt
+			return x.decode(f)
 		}
 		return nil
 	})
-	if err == nil && (!key || !digest) {
+	if x.Imported.Scheme != 0 || !x.Former.IsZero() || len(x.Sealed) > 0 {
+		c.Extra = &x
+	}
+	if err == nil && (!key || digest == (c.Imported() != nil)) {
 		err = errCorrupt
 	}
 	return c, err
+}
+
+// decode reads a field that few credentials have.
+func (x *Extra) decode(f field) (err error) {
+	switch f.number {
+	case 7:
+		x.Imported, err = token.ParseImported(f.text())
+	case 8:
+		err = f.fill(x.Former[:])
+	case 9:
+		x.Sealed = append(x.Sealed[:0], f.bytes...) // the row goes on being used
+	default:
+		err = errCorrupt
+	}
+	return err
 }
 
 type field struct {
@@ -240,6 +289,15 @@ type field struct {
 }
 
 func (f field) text() string { return string(f.bytes) }
+
+// fill copies a value that has to be as long as its place.
+func (f field) fill(place []byte) error {
+	if len(f.bytes) != len(place) {
+		return errCorrupt
+	}
+	copy(place, f.bytes)
+	return nil
+}
 
 func (f field) time() time.Time {
 	return time.UnixMilli(protowire.DecodeZigZag(f.value)).UTC()

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -21,8 +23,18 @@ func fullRecord() Record {
 		Credentials: []Credential{
 			{Key: token.Key{1}, Digest: token.DigestOf([32]byte{2}), IssuedAt: at, GoodUntil: at},
 			{Key: token.Key{3}, Digest: token.DigestOf([32]byte{4})},
+			{
+				Key: token.Key{5}, Digest: token.DigestOf([32]byte{6}), Pepper: token.PepperID{7}, Opaque: true, IssuedAt: at, GoodUntil: at,
+				Extra: &Extra{Former: token.Key{8}, Sealed: []byte("sealed")},
+			},
+			{Key: token.Key{9}, IssuedAt: at, Extra: &Extra{Imported: imported()}},
 		},
 	}
+}
+
+// imported is what another product kept of a token.
+func imported() token.ImportedDigest {
+	return token.HMACSHA512.Digest("strapi", "0123456789abcdef0123456789abcdef", []byte("salt"))
 }
 
 func fullEntry() Entry {
@@ -42,6 +54,7 @@ func TestCodecRoundTrip(t *testing.T) {
 	// A field that is added to a type and forgotten in fullRecord or in the
 	// codec shows here.
 	assertNoZeroField(t, reflect.ValueOf(r), "Active")
+	assertNoZeroField(t, reflect.ValueOf(r.Credentials[2]))
 	got, err := DecodeRecord(r.Name, AppendRecord(nil, &r))
 	if err != nil || !reflect.DeepEqual(got, r) {
 		t.Errorf("record: %v\n got %+v\nwant %+v", err, got, r)
@@ -76,6 +89,39 @@ func TestCodecDefaults(t *testing.T) {
 			if got, err := DecodeRecord(r.Name, AppendRecord(nil, &r)); err != nil || !reflect.DeepEqual(got, r) {
 				t.Errorf("created %v, issued %v, updated %v: %v\n got %+v\nwant %+v", created, one, other, err, got, r)
 			}
+		}
+	}
+}
+
+// What few credentials have takes no place in the rows of the others.
+func TestCodecPlainCredentialIsSmall(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 5e6, time.UTC)
+	plain := Credential{Key: token.Key{1}, Digest: token.DigestOf([32]byte{2}), IssuedAt: at}
+	if n := len(appendCredential(nil, &plain, at)); n != 1+1+16+1+1+32 {
+		t.Errorf("a plain credential takes %d bytes", n)
+	}
+}
+
+// A credential has a digest or an imported one, and each of its parts is whole.
+func TestDecodeRefusesDamagedCredentials(t *testing.T) {
+	both := encoder{}
+	both.element(1, make([]byte, 16))
+	both.element(2, make([]byte, 32))
+	both.text(7, imported().String())
+	none := encoder{}
+	none.element(1, make([]byte, 16))
+	for name, e := range map[string]encoder{"both digests": both, "no digest": none} {
+		if _, err := decodeCredential(e.b, time.Time{}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for number, value := range map[protowire.Number][]byte{1: {1}, 2: {1}, 5: {1}, 7: []byte("hmac-sha512:x:00"), 8: {1}, 10: {1}} {
+		e := encoder{}
+		e.element(1, make([]byte, 16))
+		e.element(2, make([]byte, 32))
+		e.element(number, value)
+		if _, err := decodeCredential(e.b, time.Time{}); err == nil {
+			t.Errorf("field %d is damaged, and accepted", number)
 		}
 	}
 }

@@ -109,8 +109,8 @@ func (d *Draft) expect(name Name, revision Revision) {
 func (d *Draft) Put(r Record) {
 	d.forget(r.Name)
 	d.written[r.Name] = &r
-	for _, c := range r.Credentials {
-		d.owner[c.Key] = r.Name
+	for _, key := range r.Keys() {
+		d.owner[key] = r.Name
 	}
 }
 
@@ -124,9 +124,9 @@ func (d *Draft) Delete(name Name) {
 // holds under the name.
 func (d *Draft) forget(name Name) {
 	old, _ := d.ByName(name)
-	for _, c := range old.Credentials {
-		if d.owner[c.Key] == name {
-			delete(d.owner, c.Key)
+	for _, key := range old.Keys() {
+		if d.owner[key] == name {
+			delete(d.owner, key)
 		}
 	}
 }

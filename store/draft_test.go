@@ -245,3 +245,26 @@ func TestDraftExpectsWhatItReadFirst(t *testing.T) {
 		t.Error("a lost update: the batch expects a revision that the plan never read")
 	}
 }
+
+// A key that a credential had before goes with the token, as its keys do.
+func TestDraftKnowsFormerKeys(t *testing.T) {
+	formerly := func(name string, key, former byte) Record {
+		r := record(name, key)
+		r.Credentials[0].Extra = &Extra{Former: token.Key{former}}
+		return r
+	}
+	d := NewDraft(filled(formerly("a", 1, 2)))
+	d.Put(formerly("b", 3, 4))
+	for former, name := range map[byte]string{2: "a", 4: "b"} {
+		if r, ok := d.ByKey(token.Key{former}); !ok || r.Name.Name != name {
+			t.Errorf("ByKey = %v, %v, want %s", r.Name, ok, name)
+		}
+	}
+	d.Delete(Name{"u", "a"})
+	d.Put(record("b", 3))
+	for _, former := range []byte{2, 4} {
+		if r, ok := d.ByKey(token.Key{former}); ok {
+			t.Errorf("a former key that was given up is still that of %v", r.Name)
+		}
+	}
+}

@@ -147,13 +147,13 @@ func (x *Index) checkKeys(b *Batch) error {
 	}
 	taken := make(map[token.Key]Name, len(b.Put))
 	for i := range b.Put {
-		for _, c := range b.Put[i].Credentials {
-			owner := x.byKey[c.Key]
-			by, twice := taken[c.Key]
+		for _, key := range b.Put[i].Keys() {
+			owner := x.byKey[key]
+			by, twice := taken[key]
 			if twice && by != b.Put[i].Name || owner != nil && !written[owner.Name] {
 				return fmt.Errorf("%w: a key belongs to another token", ErrConflict)
 			}
-			taken[c.Key] = b.Put[i].Name
+			taken[key] = b.Put[i].Name
 		}
 	}
 	return nil
@@ -204,7 +204,11 @@ func (x *Index) add(r *Record) {
 	}
 	x.byName[r.Name] = r
 	for i := range r.Credentials {
-		x.byKey[r.Credentials[i].Key] = r
+		c := &r.Credentials[i]
+		x.byKey[c.Key] = r
+		if c.Extra != nil && !c.Extra.Former.IsZero() {
+			x.byKey[c.Extra.Former] = r
+		}
 	}
 }
 
@@ -214,8 +218,8 @@ func (x *Index) remove(name Name) {
 		return
 	}
 	delete(x.byName, name)
-	for i := range old.Credentials {
-		delete(x.byKey, old.Credentials[i].Key)
+	for _, key := range old.Keys() {
+		delete(x.byKey, key)
 	}
 }
 

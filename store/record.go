@@ -76,6 +76,19 @@ type Record struct {
 // Key is the token's key: that of its first credential.
 func (r *Record) Key() token.Key { return r.Credentials[0].Key }
 
+// Keys are all that select the token: those of its credentials, and those that
+// they had as another product's.
+func (r *Record) Keys() []token.Key {
+	var keys []token.Key
+	for i := range r.Credentials {
+		c := &r.Credentials[i]
+		if keys = append(keys, c.Key); !c.Former().IsZero() {
+			keys = append(keys, c.Former())
+		}
+	}
+	return keys
+}
+
 // Credential finds the credential with that key, nil if there is none.
 func (r *Record) Credential(key token.Key) *Credential {
 	i := slices.IndexFunc(r.Credentials, func(c Credential) bool { return c.Key == key })
@@ -94,9 +107,59 @@ type Source struct{ Dir, Path string }
 // Credential is a key and the digest of the secret that goes with it.
 type Credential struct {
 	Key       token.Key
-	Digest    token.Digest
+	Digest    token.Digest   // zero while the credential is an imported one
+	Pepper    token.PepperID // that Digest was made with; zero: none
+	Opaque    bool           // the key follows from the token, so no other secret can have it
 	IssuedAt  time.Time
 	GoodUntil time.Time // set while a replaced credential is in its grace
+
+	Extra *Extra // nil for most, so that a million of them are small
+}
+
+// Extra is what few credentials have.
+type Extra struct {
+	// Imported is what another product kept of the token, until the token is
+	// used and becomes native. The zero one is none.
+	Imported token.ImportedDigest
+	// Former is the key that the credential had until then, which goes on
+	// selecting the token and never proves anything.
+	Former token.Key
+	// Sealed is the token's text under authenticated encryption.
+	Sealed []byte
+}
+
+// Imported is what another product kept of the token, nil for a native one.
+func (c *Credential) Imported() *token.ImportedDigest {
+	if c.Extra == nil || c.Extra.Imported.Scheme == 0 {
+		return nil
+	}
+	return &c.Extra.Imported
+}
+
+// Former is the key that the credential had before it became native, zero for
+// most.
+func (c *Credential) Former() token.Key {
+	if c.Extra == nil {
+		return token.Key{}
+	}
+	return c.Extra.Former
+}
+
+// Sealed is the token's text under encryption, nil where it is not kept.
+func (c *Credential) Sealed() []byte {
+	if c.Extra == nil {
+		return nil
+	}
+	return c.Extra.Sealed
+}
+
+// Alike tells whether two credentials are the same, however long they are good.
+func (c *Credential) Alike(o *Credential) bool {
+	one, other := c.Imported(), o.Imported()
+	if one != nil || other != nil {
+		return one != nil && other != nil && one.Equal(*other)
+	}
+	return c.Key == o.Key && c.Pepper == o.Pepper && c.Digest.Equal(o.Digest)
 }
 
 // Compare orders by user, then by name, byte by byte.

@@ -17,7 +17,8 @@
 //     revision at which the plan read it, or expected absent. One that is
 //     elsewhere by now fails the whole batch with ErrConflict. So does one
 //     that was only read, if the batch expects it.
-//  5. A key belongs to one token at most, and so does a user with a name.
+//  5. A key belongs to one token at most, and so does a user with a name. This
+//     holds for the former keys of credentials too.
 //  6. Exactly once. A patch has at most one ledger entry: a batch with an
 //     entry of a patch that already has one fails with ErrApplied. A commit
 //     that arrives late and its retry can therefore not both win.
@@ -61,7 +62,8 @@ var (
 
 // Reader answers from memory with what is durable.
 type Reader interface {
-	// ByKey finds the token that has a credential with that key.
+	// ByKey finds the token that has a credential with that key, or had it
+	// before the credential became native.
 	ByKey(token.Key) (Record, bool)
 	// ByName finds the token of that user and name.
 	ByName(Name) (Record, bool)
@@ -75,8 +77,8 @@ type Reader interface {
 type Store interface {
 	Reader
 
-	// Lookup finds the token that has a credential with that key, and what is
-	// said about its user, both at one moment. Of several rules that match the
+	// Lookup finds what ByKey finds, and what is said about its user, both at
+	// one moment. Of several rules that match the
 	// user the one with the most specific pattern holds.
 	Lookup(token.Key) (Record, Rule, bool)
 

@@ -136,6 +136,31 @@ func testKeys(b *bench) {
 	b.state()
 }
 
+// 5: a key that a credential had before selects the token as well, and is
+// nobody else's.
+func testFormerKeys(b *bench) {
+	b.commit(b.write(formerly(record(name(1), key(1)), key(2))))
+	for range 2 {
+		b.expectKey(key(1), name(1))
+		b.expectKey(key(2), name(1))
+		b.refuse(b.write(record(name(2), key(2))), store.ErrConflict)
+		b.refuse(b.write(formerly(record(name(2), key(3)), key(1))), store.ErrConflict)
+		b.refuse(b.write(formerly(record(name(2), key(3)), key(2))), store.ErrConflict)
+		b.refuse(b.write(formerly(record(name(2), key(3)), key(4)), record(name(3), key(4))), store.ErrConflict)
+		b.reopen()
+	}
+	b.commit(b.write(formerly(record(name(1), key(1)), key(3)))) // which gives the other one up
+	b.commit(b.write(formerly(record(name(2), key(4)), key(2))))
+	b.commit(b.remove(b.write(record(name(3), key(2))), name(2)))
+	b.expectKey(key(2), name(3))
+	b.expectKey(key(3), name(1))
+	b.commit(b.write(record(name(1), key(1))))
+	if _, ok := b.ByKey(key(3)); ok {
+		b.Error("a former key that was given up is still found")
+	}
+	b.state()
+}
+
 func (b *bench) expectKey(k token.Key, want store.Name) {
 	b.Helper()
 	if r, ok := b.ByKey(k); !ok || r.Name != want {

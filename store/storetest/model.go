@@ -114,6 +114,9 @@ func (m *model) record(n store.Name) store.Record {
 		keys = append(keys, key(m.rand.IntN(40)))
 	}
 	r := record(n, keys...)
+	if m.rand.IntN(4) == 0 {
+		r = formerly(r, key(m.rand.IntN(40)))
+	}
 	r.Active = m.rand.IntN(2) == 0
 	r.Generation = m.rand.Uint64()
 	return r
@@ -147,11 +150,11 @@ func (m *model) expected(batch store.Batch) error {
 	}
 	owner := make(map[token.Key]store.Name)
 	for _, r := range m.after(batch) {
-		for _, c := range r.Credentials {
-			if other, owned := owner[c.Key]; owned && other != r.Name {
+		for _, key := range r.Keys() {
+			if other, owned := owner[key]; owned && other != r.Name {
 				return store.ErrConflict
 			}
-			owner[c.Key] = r.Name
+			owner[key] = r.Name
 		}
 	}
 	return nil

@@ -43,6 +43,7 @@ func Run(t *testing.T, disk func(t *testing.T) Opener) {
 		{"names", testNames},
 		{"conflicts", testConflicts},
 		{"keys", testKeys},
+		{"former keys", testFormerKeys},
 		{"applied", testApplied},
 		{"refused batches", testRefused},
 		{"caller's batch", testCallersBatch},
@@ -173,11 +174,11 @@ func (b *bench) checkReaders(s state) {
 		if got, ok := b.ByName(name); !ok || !reflect.DeepEqual(got, r) {
 			b.Errorf("ByName = %+v, %v, want %+v", got, ok, r)
 		}
-		for _, c := range r.Credentials {
-			if got, ok := b.ByKey(c.Key); !ok || got.Name != name {
+		for _, key := range r.Keys() {
+			if got, ok := b.ByKey(key); !ok || got.Name != name {
 				b.Errorf("ByKey = %v, %v, want %v", got.Name, ok, name)
 			}
-			got, rule, ok := b.Lookup(c.Key)
+			got, rule, ok := b.Lookup(key)
 			if want := ruleOf(s.Marks, name.User); !ok || got.Name != name || rule != want {
 				b.Errorf("Lookup = %v, %+v, %v, want %v, %+v", got.Name, rule, ok, name, want)
 			}
@@ -231,6 +232,12 @@ func record(name store.Name, keys ...token.Key) store.Record {
 	for _, k := range keys {
 		r.Credentials = append(r.Credentials, store.Credential{Key: k, Digest: token.DigestOf([32]byte(append(k[:], k[:]...))), IssuedAt: when})
 	}
+	return r
+}
+
+// formerly gives the first credential of a token a key that it had before.
+func formerly(r store.Record, k token.Key) store.Record {
+	r.Credentials[0].Extra = &store.Extra{Former: k}
 	return r
 }
 

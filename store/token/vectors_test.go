@@ -18,7 +18,7 @@ type vectors struct {
 	Former   []string `json:"former_prefixes"`
 	Tokens   []tokenVector
 	Digests  []struct{ Name, Text, Bytes, Refused string }
-	Peppers  []struct{ Name, Digest, Pepper, Peppered string }
+	Peppers  []struct{ Name, Digest, Pepper, ID, Peppered string }
 	Imported []struct{ Name, Digest, Scheme, ID, Salt, Token, Key, Refused string } `json:"imports"`
 }
 
