@@ -169,7 +169,7 @@ func (v *validator) unknownKey(fs *fields, key *node) {
 	likely := ""
 	elsewhere := slices.Contains(topKeys, key.text) || slices.Contains(entryKeys, key.text) || slices.Contains(userKeys, key.text)
 	if !elsewhere && len(v.report.problems) <= maxProblems { // what is not told needs no advice
-		likely = nearest(key.text, fs.scope.keys)
+		likely = Nearest(key.text, fs.scope.keys)
 	}
 	if likely != "" {
 		fs.meant[fs.index(likely)] = true
@@ -207,21 +207,26 @@ func shown(key string) string {
 	return fmt.Sprintf(" %q", key)
 }
 
-// nearest is the word that was likely meant, or nothing.
-func nearest(word string, words []string) string {
-	if len(word) > 32 {
+// Nearest is the one of words that was likely meant by a word that is none of
+// them, or nothing.
+func Nearest(word string, words []string) string {
+	if len(word) > longestWord {
 		return ""
 	}
-	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(word))
+	plain := strings.NewReplacer("-", "", "_", "", " ", "")
 	best, least := "", 3
 	for _, w := range words {
-		d := distance(plain, strings.ReplaceAll(w, "_", ""))
+		d := distance(plain.Replace(strings.ToLower(word)), plain.Replace(strings.ToLower(w)))
 		if d < least && 2*d < len(w) {
 			best, least = w, d
 		}
 	}
 	return best
 }
+
+// longestWord is the length in bytes from which on a word is not compared with
+// others.
+const longestWord = 64
 
 // distance is how many characters must be put in, taken out, changed, or
 // swapped with the next one to make b of a.

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,21 +34,40 @@ func (v *validator) word(f *field, extra string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	problem := ""
-	switch {
-	case text == "":
-		problem = "is empty"
-	case len(text) > maxWord:
-		problem = fmt.Sprintf("is longer than %d bytes", maxWord)
-	case strings.Contains(text, "*") && extra == "":
-		problem = `has a * in it, which stands for more only in "scopes"; write it out`
-	case !only(text, wordBytes+extra):
-		problem = strings.TrimSpace("has a character that it cannot have; there are A-Z a-z 0-9 : . _ / - " + extra)
-	}
+	problem := wordProblem(text, extra)
 	if problem != "" {
 		v.report.at(f.value.pos, f.name()+" "+problem)
 	}
 	return text, problem == ""
+}
+
+func wordProblem(text, extra string) string {
+	switch {
+	case text == "":
+		return "is empty"
+	case len(text) > maxWord:
+		return fmt.Sprintf("is longer than %d bytes", maxWord)
+	case strings.Contains(text, "*") && extra == "":
+		return `has a * in it, which stands for more only in "scopes"; write it out`
+	case !only(text, wordBytes+extra):
+		return strings.TrimSpace("has a character that it cannot have; there are A-Z a-z 0-9 : . _ / - " + extra)
+	}
+	return ""
+}
+
+// CheckScope says what is wrong with a scope, or with a pattern of scopes,
+// which has the same form.
+func CheckScope(text string) error { return checkWord(text, "*") }
+
+// CheckWord says what is wrong with an audience, or with the name of a set of
+// scopes.
+func CheckWord(text string) error { return checkWord(text, "") }
+
+func checkWord(text, extra string) error {
+	if problem := wordProblem(text, extra); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
 }
 
 // words reads a list of scopes or of sets of them.

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -14,6 +15,10 @@ type Settings struct {
 	Formats   token.Formats
 	ScopeSets map[string][]string // what each name in "scope_sets" stands for
 	Rules     map[string]Rules    // by the names of drop directories
+
+	// Forbidden are the configuration's own files, which hold secrets or say
+	// who has rights. No manifest reads or writes them, by whatever path.
+	Forbidden []string
 }
 
 // Rules are what the manifests of one drop directory may do.
@@ -23,6 +28,12 @@ type Rules struct {
 	SecretEnv  []string // variables that "token_env" reads
 	OutputDirs []string // below which "write_to" writes; absolute
 }
+
+// Block is what a policy's actions call the entries under "users".
+const Block = "block"
+
+// PolicyActions are the words that a policy's actions are chosen from.
+func PolicyActions() []string { return slices.Concat(actions, []string{Block}) }
 
 // Policy restricts one drop directory (SPEC section 4). A list that is nil
 // restricts nothing; an empty one admits nothing.

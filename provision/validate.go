@@ -129,7 +129,7 @@ func (v *validator) choice(f *field, words []string) (string, bool) {
 		return text, true
 	}
 	advice := "is one of " + strings.Join(words, ", ")
-	if likely := nearest(text, words); likely != "" {
+	if likely := Nearest(text, words); likely != "" {
 		advice += fmt.Sprintf("; did you mean %q?", likely)
 	}
 	v.report.at(f.value.pos, fmt.Sprintf("%s %s", f.name(), advice))

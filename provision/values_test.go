@@ -147,8 +147,8 @@ func TestNearest(t *testing.T) {
 		"scope": "scopes", "scopesets": "scope_sets", "allowedIPs": "allowed_ips", "label": "labels", "typ": "type", "credential": "credentials",
 		"olderThan": "older_than", "form": "from", "graze": "grace", "al": "all",
 	} {
-		if got := nearest(word, entryKeys); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		if got := Nearest(word, entryKeys); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

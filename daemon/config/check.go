@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,6 +21,7 @@ func (r *reading) check() {
 	r.checkListen()
 	r.checkSocket()
 	r.checkPrefixes()
+	r.checkReach()
 }
 
 // checkDrop keeps the daemon's own files and what is dropped apart.
@@ -34,9 +34,7 @@ func (r *reading) checkDrop(i int) {
 		r.problem(at, fmt.Sprintf("a drop directory cannot be in %s or around it, where systemd changes owners: use one like /var/spool/tokendrop", stateDir))
 		return
 	}
-	if r.path != "" && within(filepath.Clean(r.path), path) {
-		r.problem(at, "the configuration itself lies in this drop directory, and would be taken for a manifest: use another directory")
-	}
+	r.checkOwn(i)
 	if store := r.config.Store; store.Backend == Badger && overlap(path, store.Path) {
 		r.problem(at, "a drop directory cannot be in the store's path or around it"+seeAlso(r.stated["store.path"]))
 	}

@@ -152,7 +152,12 @@ func defaultDrop() Drop {
 
 // Manifests is what the configuration says of manifests.
 func (c *Config) Manifests() provision.Settings {
-	s := provision.Settings{Formats: c.Tokens.Formats, ScopeSets: c.ScopeSets, Rules: make(map[string]provision.Rules, len(c.Drops))}
+	s := provision.Settings{
+		Formats:   c.Tokens.Formats,
+		ScopeSets: c.ScopeSets,
+		Rules:     make(map[string]provision.Rules, len(c.Drops)),
+		Forbidden: c.OwnSecrets(),
+	}
 	for _, d := range c.Drops {
 		s.Rules[d.Name] = d.Rules
 	}

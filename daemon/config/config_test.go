@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/provision"
+	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -71,16 +74,21 @@ func TestDefaults(t *testing.T) {
 func TestEveryKey(t *testing.T) {
 	file := mustParse(t, everyKey)
 	want := &Config{
-		File:  "c.toml",
+		File:  fileOf(t, "c.toml"),
 		Store: Store{Backend: Memory, Path: "/srv/store"},
 		Drops: []Drop{
 			{
 				Name: "a", Path: "/srv/a", AfterApply: patches.Remove,
 				Settle: 3 * time.Minute, Rescan: 2 * time.Hour, Redact: false, MaxSize: 4096,
+				Rules: provision.Rules{
+					SecretDirs: []string{"/run/secrets"}, SecretEnv: []string{"CI_TOKEN", "_x"}, OutputDirs: []string{"/run/out", "/run/more"},
+					Policy: everyPolicy,
+				},
 			},
 			{
 				Name: "/srv/b", Path: "/srv/b", AfterApply: patches.Rename,
 				Settle: 2 * time.Second, Rescan: 24 * time.Hour, Redact: true, MaxSize: 64 << 20,
+				Rules: provision.Rules{Policy: &provision.Policy{Users: []string{}, AllowedSigners: "/etc/signers", SignatureWait: time.Minute}},
 			},
 		},
 		Verify: Verify{
@@ -89,27 +97,56 @@ func TestEveryKey(t *testing.T) {
 		},
 		Tokens: Tokens{
 			Prefix: "acme", FormerPrefixes: []string{"old", "acme_test"},
-			Formats: formats(t, "acme", "old", "acme_test"),
+			Formats:     formats(t, "acme", "old", "acme_test"),
+			PepperFiles: []string{"/etc/pepper", "/etc/pepper.old"}, EncryptionKeyFiles: []string{"/etc/keys"},
+			Imports: map[string]string{"strapi": "/etc/salt", "x_2": "/etc/salt2"},
 		},
-		Admin: Admin{Socket: "/run/y", Group: "ops"},
-		Log:   Log{Level: zerolog.DebugLevel, Format: JSON},
+		ScopeSets: map[string][]string{"ide-plugins": {"a", "b.*"}, "c": {"*"}},
+		Admin:     Admin{Socket: "/run/y", Group: "ops"},
+		Log:       Log{Level: zerolog.DebugLevel, Format: JSON},
 	}
 	if !reflect.DeepEqual(file, want) {
 		t.Errorf("got  %+v\nwant %+v", file, want)
 	}
 
 	fromEnv := mustParse(t, "", everyVariable...)
-	want.Drops = Default().Drops
+	want.Drops, want.ScopeSets, want.Tokens.Imports = Default().Drops, nil, nil
 	if !reflect.DeepEqual(fromEnv, want) {
 		t.Errorf("from the environment:\ngot  %+v\nwant %+v", fromEnv, want)
 	}
 	fields := 0
-	for _, s := range want.sections() {
-		fields += len(s.fields)
+	for _, s := range newReading("").sections() {
+		for _, f := range s.fields {
+			if f.inner == nil {
+				fields++
+			}
+		}
 	}
 	if len(everyVariable) != fields {
 		t.Errorf("%d variables are tested, there are %d", len(everyVariable), fields)
 	}
+}
+
+var everyPolicy = &provision.Policy{
+	Actions:     []string{"create", provision.Block},
+	Users:       []string{"ci-*", "bots/**"},
+	Types:       []store.Type{store.ReadOnly, store.Custom},
+	Scopes:      []string{"api::*"},
+	Audiences:   []string{"api", "ci/build"},
+	MaxLifetime: 90 * 24 * time.Hour, Renew: true,
+	MaxTokens:      1000,
+	Owners:         []string{"deploy", "group:ops"},
+	AllowedSigners: "/etc/tokendrop/signers", SignatureWait: 2 * time.Minute,
+}
+
+// fileOf is the absolute path of a file in the working directory.
+func fileOf(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 const everyKey = `
@@ -125,11 +162,27 @@ settle = "3m"
 rescan = "2h"
 redact = false
 max_size = 4096
+secret_dirs = ["/run/secrets/"]
+secret_env = ["CI_TOKEN", "_x"]
+output_dirs = ["/run/out", "/run/more"]
+  [drop.policy]
+  actions = ["create", "block"]
+  users = ["ci-*", "bots/**"]
+  types = ["read-only", "custom"]
+  scopes = ["api::*"]
+  audiences = ["api", "ci/build"]
+  max_lifetime = "90d"
+  max_tokens = 1000
+  owners = ["deploy", "group:ops"]
+  renew = true
+  allowed_signers = "/etc/tokendrop/signers"
+  signature_wait = "2m"
 
 [[drop]]
 path = "/srv/b"
 rescan = "1d"
 max_size = "64MiB"
+policy = {users = [], allowed_signers = "/etc/signers"}
 
 [verify]
 listen = ["0.0.0.0:80", "[::1]:7575", "unix:/run/x"]
@@ -139,6 +192,16 @@ allow_plain = true
 [tokens]
 prefix = "acme"
 former_prefixes = ["old", "acme_test"]
+pepper_files = ["/etc/pepper", "/etc/pepper.old"]
+encryption_key_files = ["/etc/keys"]
+  [tokens.import.strapi]
+  salt_file = "/etc/salt"
+  [tokens.import.x_2]
+  salt_file = "/etc/salt2"
+
+[scope_sets]
+ide-plugins = ["b.*", "a"]
+c = ["*"]
 
 [admin]
 socket = "/run/y"
@@ -157,6 +220,8 @@ var everyVariable = []string{
 	"TOKENDROP_VERIFY_ALLOW_PLAIN=true",
 	"TOKENDROP_TOKENS_PREFIX=acme",
 	"TOKENDROP_TOKENS_FORMER_PREFIXES=old,acme_test",
+	"TOKENDROP_TOKENS_PEPPER_FILES=/etc/pepper,/etc/pepper.old",
+	"TOKENDROP_TOKENS_ENCRYPTION_KEY_FILES=/etc/keys",
 	"TOKENDROP_ADMIN_SOCKET=/run/y",
 	"TOKENDROP_ADMIN_GROUP=ops",
 	"TOKENDROP_LOG_LEVEL=debug",
@@ -268,6 +333,36 @@ func TestConfigurationInsideADrop(t *testing.T) {
 	}
 }
 
+// No manifest may have the configuration's own files read or written.
+func TestOwnSecrets(t *testing.T) {
+	c := mustParse(t, everyKey)
+	want := []string{"/etc/keys", "/etc/pepper", "/etc/pepper.old", "/etc/salt", "/etc/salt2", "/etc/signers", "/etc/tokendrop/signers", fileOf(t, "c.toml")}
+	slices.Sort(want)
+	if got := c.OwnSecrets(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := c.Manifests(); !slices.Equal(got.Forbidden, want) || got.Rules["a"].Policy == nil || len(got.ScopeSets) != 2 {
+		t.Errorf("manifests are decoded with %+v", got)
+	}
+	if got := Default().OwnSecrets(); got != nil {
+		t.Errorf("the default has %q", got)
+	}
+}
+
+// One drop directory may read what it has written itself.
+func TestReach(t *testing.T) {
+	mustParse(t, `
+[[drop]]
+path = "/srv/a"
+secret_dirs = ["/run/a"]
+output_dirs = ["/run/a", "/run/out"]
+[[drop]]
+path = "/srv/b"
+secret_dirs = ["/run/ab"]
+output_dirs = ["/run/out/b", "/var/lib/tokendrop/out"]
+`)
+}
+
 func TestExcludes(t *testing.T) {
 	var c Config
 	for _, path := range []string{"/srv", "/srv/a", "/srv/a/b", "/srv/ab", "/opt"} {
@@ -367,15 +462,6 @@ func TestHostileNestingIsRefusedUnparsed(t *testing.T) {
 	} {
 		if got := problems(t, "\n"+src); !strings.HasPrefix(got, "c.toml:2: ") || !strings.Contains(got, "too deep") {
 			t.Errorf("got %s", got)
-		}
-	}
-}
-
-func TestLikely(t *testing.T) {
-	names := []string{"path", "name", "after_apply", "settle"}
-	for name, want := range map[string]string{"Path": "path", "pathe": "path", "afterapply": "after_apply", "setle": "settle", "x": "", "": "", "resync": "", "mode": ""} {
-		if got := likely(name, names); got != want {
-			t.Errorf("likely(%q) = %q, want %q", name, got, want)
 		}
 	}
 }

@@ -27,6 +27,7 @@ const (
 	maxDrops    = 1000
 	maxListen   = 64
 	maxPrefixes = 64
+	maxKeyFiles = 64
 )
 
 // What is asked for where a value has another type.
@@ -42,6 +43,11 @@ type field struct {
 	set func(value any) error
 	// fromText turns a variable's text into such a value.
 	fromText func(text string) any
+
+	// inner is there instead where the value is a table, whose header stands
+	// in a file as header says.
+	inner  func(key string, table map[string]any)
+	header string
 }
 
 // section is a table with a name, of which there is one.
@@ -50,8 +56,9 @@ type section struct {
 	fields []field
 }
 
-// sections describes all of c but the drop directories.
-func (c *Config) sections() []section {
+// sections describes all but the drop directories and the sets of scopes.
+func (r *reading) sections() []section {
+	c := r.config
 	return []section{
 		{"store", []field{
 			choice("backend", &c.Store.Backend, Badger, Memory),
@@ -65,6 +72,9 @@ func (c *Config) sections() []section {
 		{"tokens", []field{
 			text("prefix", wantText, &c.Tokens.Prefix, parseNoPrefix),
 			list("former_prefixes", &c.Tokens.FormerPrefixes, 0, maxPrefixes, parsePrefix),
+			list("pepper_files", &c.Tokens.PepperFiles, 0, maxKeyFiles, parsePath),
+			list("encryption_key_files", &c.Tokens.EncryptionKeyFiles, 0, maxKeyFiles, parsePath),
+			{name: "import", header: "[tokens.import.ID] for each ID", inner: r.imports},
 		}},
 		{"admin", []field{
 			text("socket", wantPath, &c.Admin.Socket, parseSocket),
@@ -77,7 +87,7 @@ func (c *Config) sections() []section {
 	}
 }
 
-// fields describes a drop directory.
+// fields describes a drop directory, without its rules.
 func (d *Drop) fields() []field {
 	return []field{
 		text("name", wantText, &d.Name, parseText),
@@ -104,24 +114,31 @@ func text[T any](name, want string, dst *T, parse func(string) (T, error)) field
 		}
 		return err
 	}
-	return field{name, set, func(s string) any { return s }}
+	return field{name: name, set: set, fromText: func(s string) any { return s }}
 }
 
 // choice is one of several words.
 func choice[T comparable](name string, dst *T, words ...T) field {
+	parse := oneOf(words...)
+	_, err := parse("")
+	return text(name, err.Error(), dst, parse)
+}
+
+// oneOf reads one of several words, of which none is empty.
+func oneOf[T comparable](words ...T) func(string) (T, error) {
 	var names, quoted []string
 	for _, w := range words {
 		name := fmt.Sprint(w)
 		names, quoted = append(names, name), append(quoted, strconv.Quote(name))
 	}
-	want := "want one of " + strings.Join(quoted, ", ")
-	return text(name, want, dst, func(s string) (T, error) {
+	err := errors.New("want one of " + strings.Join(quoted, ", "))
+	return func(s string) (T, error) {
 		if i := slices.Index(names, s); i >= 0 {
 			return words[i], nil
 		}
 		var none T
-		return none, errors.New(want)
-	})
+		return none, err
+	}
 }
 
 // duration is a whole number with a unit.
@@ -161,6 +178,19 @@ func size(name string, dst *int64, least, most int64) field {
 	return f
 }
 
+// count is a whole number without a unit.
+func count(name string, dst *int, least, most int64) field {
+	want := fmt.Errorf("want a whole number from %d to %d, without quotes", least, most)
+	return field{name: name, set: func(value any) error {
+		n, ok := value.(int64)
+		if !ok || n < least || n > most {
+			return want
+		}
+		*dst = int(n)
+		return nil
+	}}
+}
+
 // between checks bounds.
 func between[T ~int64](n, least, most T, units []unit[T]) error {
 	if n < least || n > most {
@@ -185,7 +215,7 @@ func boolean(name string, dst *bool) field {
 		}
 		return s
 	}
-	return field{name, set, fromText}
+	return field{name: name, set: set, fromText: fromText}
 }
 
 // list is a list of texts that parse reads, no two of them the same; in a
@@ -199,7 +229,7 @@ func list[T comparable](name string, dst *[]T, least, most int, parse func(strin
 		if len(items) < least || len(items) > most {
 			return fmt.Errorf("want %d to %d entries", least, most)
 		}
-		var parsed []T
+		parsed := make([]T, 0, len(items))
 		for i, item := range items {
 			var one T
 			if err := text("", wantText, &one, parse).set(item); err != nil {
@@ -223,5 +253,5 @@ func list[T comparable](name string, dst *[]T, least, most int, parse func(strin
 		}
 		return items
 	}
-	return field{name, set, fromText}
+	return field{name: name, set: set, fromText: fromText}
 }

@@ -53,39 +53,3 @@ func sortProblems(problems []Problem) {
 		return cmp.Compare(a.Line, b.Line)
 	})
 }
-
-// maxTypos is how many characters a likely name may be away, and no more than
-// a third of it.
-const maxTypos = 2
-
-// likely returns the name that was probably meant, or none.
-func likely(name string, names []string) string {
-	best, typos := "", maxTypos+1
-	for _, n := range names {
-		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < typos && d <= (len(n)+1)/3 {
-			best, typos = n, d
-		}
-	}
-	return best
-}
-
-// distance counts the characters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, corner+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/tokendrop/tokendrop/provision"
 )
 
 const (
@@ -28,6 +31,9 @@ type reading struct {
 func newReading(path string) *reading {
 	c := Default()
 	c.File = path
+	if abs, err := filepath.Abs(path); err == nil && path != "" {
+		c.File = abs
+	}
 	return &reading{path: path, stated: map[string]Place{}, config: c}
 }
 
@@ -45,13 +51,16 @@ func (r *reading) file(src string) {
 		r.problems = append(r.problems, syntaxProblem(r.path, err))
 		return
 	}
-	known := []string{"drop"}
-	for _, s := range r.config.sections() {
+	known := []string{"drop", scopeSetsKey}
+	for _, s := range r.sections() {
 		known = append(known, s.name)
 		r.section(doc, s)
 	}
 	if drops, ok := doc["drop"]; ok {
 		r.drops(drops)
+	}
+	if sets, ok := doc[scopeSetsKey]; ok {
+		r.inner(scopeSetsKey, field{name: scopeSetsKey, header: "[scope_sets]", inner: r.scopeSets}, sets)
 	}
 	for _, name := range slices.Sorted(maps.Keys(doc)) {
 		if !slices.Contains(known, name) {
@@ -73,12 +82,19 @@ func (r *reading) section(doc map[string]any, s section) {
 	if !ok {
 		return
 	}
+	r.inner(s.name, field{name: s.name, header: "[" + s.name + "]", inner: func(key string, table map[string]any) {
+		r.table(key, table, s.fields)
+	}}, value)
+}
+
+// inner takes over a value that has to be one table.
+func (r *reading) inner(key string, f field, value any) {
 	table, ok := value.(map[string]any)
 	if !ok {
-		r.problem(s.name, fmt.Sprintf("%s is one table: write [%s]", s.name, s.name))
+		r.problem(key, fmt.Sprintf("%s is one table: write %s", f.name, f.header))
 		return
 	}
-	r.table(s.name, table, s.fields)
+	f.inner(key, table)
 }
 
 // drops takes over the drop directories, which replace the default one.
@@ -95,7 +111,7 @@ func (r *reading) drops(value any) {
 	r.config.Drops = make([]Drop, len(tables))
 	for i, table := range tables {
 		d := defaultDrop()
-		r.table(dropKey(i), table, d.fields())
+		r.table(dropKey(i), table, slices.Concat(d.fields(), r.ruleFields(&d.Rules)))
 		if _, ok := table["path"]; !ok {
 			r.problem(dropKey(i), "path is missing: say which directory this [[drop]] is about")
 		}
@@ -128,9 +144,13 @@ func (r *reading) table(path string, table map[string]any, fields []field) {
 	var known []string
 	for _, f := range fields {
 		known = append(known, f.name)
-		if value, ok := table[f.name]; ok {
-			r.set(path+"."+f.name, Place{r.path, r.lines[path+"."+f.name]}, f, value)
-			delete(rest, f.name)
+		value, ok := table[f.name]
+		delete(rest, f.name)
+		switch key := path + "." + f.name; {
+		case ok && f.inner != nil:
+			r.inner(key, f, value)
+		case ok:
+			r.set(key, Place{r.path, r.lines[key]}, f, value)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
@@ -150,11 +170,15 @@ func (r *reading) set(key string, at Place, f field, value any) {
 	}
 }
 
-// environment takes over single values; there are none for drop directories.
+// environment takes over single values; there are none for what has tables of
+// its own, such as drop directories, sets of scopes and imports.
 func (r *reading) environment(env []string) {
 	known := []string{configVariable}
-	for _, s := range r.config.sections() {
+	for _, s := range r.sections() {
 		for _, f := range s.fields {
+			if f.inner != nil {
+				continue
+			}
 			name := variablePrefix + strings.ToUpper(s.name+"_"+f.name)
 			known = append(known, name)
 			if slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
@@ -176,7 +200,7 @@ var serviceLink = regexp.MustCompile(`^TOKENDROP(_[A-Z0-9]+)*?(_SERVICE_HOST|_SE
 
 // unknown says what may have been meant.
 func unknown(what, name string, known []string) string {
-	if n := likely(name, known); n != "" {
+	if n := provision.Nearest(name, known); n != "" {
 		return fmt.Sprintf("unknown %s: did you mean %s?", what, n)
 	}
 	return fmt.Sprintf("unknown %s: known here are %s", what, strings.Join(known, ", "))

@@ -60,7 +60,7 @@ func ParseImported(text string) (ImportedDigest, error) {
 	name, rest, _ := strings.Cut(text, ":")
 	id, enc, _ := strings.Cut(rest, ":")
 	scheme := schemeOf(name)
-	if scheme == 0 || !isImportID(id) || len(enc) != hex.EncodedLen(schemes[scheme].size) {
+	if scheme == 0 || !IsImportID(id) || len(enc) != hex.EncodedLen(schemes[scheme].size) {
 		return ImportedDigest{}, ErrBadImport
 	}
 	sum, ok := decodeHex(enc)
@@ -104,6 +104,7 @@ func schemeOf(name string) Scheme {
 // maxImportID is the length in characters of the longest ID.
 const maxImportID = 64
 
-func isImportID(id string) bool {
+// IsImportID tells whether a text can be the ID of an import.
+func IsImportID(id string) bool {
 	return id != "" && len(id) <= maxImportID && consistsOf(id, alphabet+"_-")
 }
