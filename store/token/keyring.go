@@ -29,7 +29,7 @@ func NewKeyring(peppers [][]byte, salts map[string][]byte) (Keyring, error) {
 	}
 	k := Keyring{peppers: list}
 	for id, secret := range salts {
-		if !isImportID(id) || len(secret) == 0 {
+		if !IsImportID(id) || len(secret) == 0 {
 			return Keyring{}, fmt.Errorf("the salt of an import is empty, or its ID is none")
 		}
 		k.salts = append(k.salts, salt{id, secret})
