@@ -17,6 +17,7 @@ type Draft struct {
 	read    map[Name]Revision // what base said, 0 where it had none
 	written map[Name]*Record  // nil: deleted
 	owner   map[token.Key]Name
+	from    map[string]int // by how many CountFrom differs from base's
 
 	readMarks map[MarkID]Revision
 	marks     map[MarkID]Mark
@@ -29,6 +30,7 @@ func NewDraft(base Reader) *Draft {
 		read:    make(map[Name]Revision),
 		written: make(map[Name]*Record),
 		owner:   make(map[token.Key]Name),
+		from:    make(map[string]int),
 
 		readMarks: make(map[MarkID]Revision),
 		marks:     make(map[MarkID]Mark),
@@ -79,6 +81,9 @@ func (d *Draft) OfUser(user string) []Record {
 	return own
 }
 
+// CountFrom implements Reader.
+func (d *Draft) CountFrom(dir string) int { return d.base.CountFrom(dir) + d.from[dir] }
+
 // Mark implements Reader.
 func (d *Draft) Mark(id MarkID) (Mark, bool) {
 	if m, ok := d.marks[id]; ok {
@@ -109,6 +114,7 @@ func (d *Draft) expect(name Name, revision Revision) {
 func (d *Draft) Put(r Record) {
 	d.forget(r.Name)
 	d.written[r.Name] = &r
+	d.from[r.Source.Dir]++
 	for _, key := range r.Keys() {
 		d.owner[key] = r.Name
 	}
@@ -120,10 +126,13 @@ func (d *Draft) Delete(name Name) {
 	d.written[name] = nil
 }
 
-// forget takes the draft's own claims of keys back, and notes what the base
-// holds under the name.
+// forget takes back what the draft knows of the record of that name, and notes
+// what the base holds under it.
 func (d *Draft) forget(name Name) {
-	old, _ := d.ByName(name)
+	old, ok := d.ByName(name)
+	if ok {
+		d.from[old.Source.Dir]--
+	}
 	for _, key := range old.Keys() {
 		if d.owner[key] == name {
 			delete(d.owner, key)

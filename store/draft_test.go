@@ -268,3 +268,37 @@ func TestDraftKnowsFormerKeys(t *testing.T) {
 		}
 	}
 }
+
+// A draft counts what a commit of it would leave.
+func TestDraftCountsWhereTokensComeFrom(t *testing.T) {
+	from := func(dir string, r Record) Record {
+		r.Source.Dir = dir
+		return r
+	}
+	x := filled(from("ci", record("a", 1)), from("ci", record("b", 2)), from("ops", record("c", 3)))
+	d := NewDraft(x)
+	d.Put(from("ci", record("a", 1))) // over itself
+	d.Put(from("ci", record("new", 4)))
+	d.Put(from("ci", record("again", 5)))
+	d.Delete(Name{"u", "again"})
+	d.Delete(Name{"u", "again"})
+	d.Delete(Name{"u", "c"})
+	d.Delete(Name{"u", "never"})
+	over := NewDraft(d)
+	over.Delete(Name{"u", "b"})
+	over.Put(from("ops", record("d", 6)))
+	check := func(r Reader, ci, ops int) {
+		t.Helper()
+		if gotCI, gotOps := r.CountFrom("ci"), r.CountFrom("ops"); gotCI != ci || gotOps != ops {
+			t.Errorf("%d and %d, want %d and %d", gotCI, gotOps, ci, ops)
+		}
+	}
+	check(x, 2, 1)
+	check(d, 3, 0)
+	check(over, 2, 1)
+	d.Merge(over)
+	check(d, 2, 1)
+	batch := d.Batch([]Entry{{}})
+	x.Apply(&batch)
+	check(x, 2, 1)
+}

@@ -17,6 +17,7 @@ type Index struct {
 	mu     sync.RWMutex
 	byName map[Name]*Record
 	byKey  map[token.Key]*Record
+	from   map[string]int // how many tokens each drop directory is the source of
 	marks  map[MarkID]Mark
 	rules  rules
 }
@@ -58,6 +59,13 @@ func (x *Index) OfUser(user string) []Record {
 	}
 	slices.SortFunc(own, func(a, b Record) int { return a.Name.Compare(b.Name) })
 	return own
+}
+
+// CountFrom implements Reader.
+func (x *Index) CountFrom(dir string) int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.from[dir]
 }
 
 // Mark implements Reader.
@@ -202,7 +210,11 @@ func (x *Index) add(r *Record) {
 	if x.byName == nil {
 		x.byName, x.byKey = make(map[Name]*Record), make(map[token.Key]*Record)
 	}
+	if x.from == nil {
+		x.from = make(map[string]int)
+	}
 	x.byName[r.Name] = r
+	x.from[r.Source.Dir]++
 	for i := range r.Credentials {
 		c := &r.Credentials[i]
 		x.byKey[c.Key] = r
@@ -218,6 +230,7 @@ func (x *Index) remove(name Name) {
 		return
 	}
 	delete(x.byName, name)
+	x.from[old.Source.Dir]--
 	for _, key := range old.Keys() {
 		delete(x.byKey, key)
 	}

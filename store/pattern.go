@@ -7,6 +7,32 @@ import "strings"
 // character matches itself. It takes time proportional to the product of both
 // lengths at the most.
 func Match(pattern, user string) bool {
+	return match(pattern, user, func(c byte) bool { return c != '/' })
+}
+
+// anything stands for two stars of a pattern that is itself matched. No text in
+// UTF-8 has that byte.
+const anything = '\xff'
+
+// CoversUser tells whether every user that inner matches is matched by outer.
+// Both are UTF-8. A star of inner is covered by a star of outer, two by two; any
+// other way to cover it is not looked for, and the answer is no.
+func CoversUser(outer, inner string) bool {
+	var text strings.Builder
+	for inner != "" {
+		if strings.HasPrefix(inner, "**") {
+			inner = strings.TrimLeft(inner, "*")
+			text.WriteByte(anything)
+			continue
+		}
+		text.WriteByte(inner[0])
+		inner = inner[1:]
+	}
+	return match(outer, text.String(), func(c byte) bool { return c != '/' && c != anything })
+}
+
+// match is Match with the characters that a single star admits.
+func match(pattern, user string, admits func(byte) bool) bool {
 	// next[i] tells whether the pattern so far matches the first i bytes.
 	var room [257]bool // which is what the longest user needs
 	next := room[:]
@@ -21,7 +47,7 @@ func Match(pattern, user string) bool {
 			spread(next, user, func(byte) bool { return true })
 		case pattern[0] == '*':
 			pattern = pattern[1:]
-			spread(next, user, func(c byte) bool { return c != '/' })
+			spread(next, user, admits)
 		default:
 			advance(next, user, pattern[0])
 			pattern = pattern[1:]

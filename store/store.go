@@ -69,6 +69,9 @@ type Reader interface {
 	ByName(Name) (Record, bool)
 	// OfUser lists all tokens of a user, ordered by name.
 	OfUser(user string) []Record
+	// CountFrom counts the tokens whose source is a drop directory. A commit
+	// does not expect it to be what it was.
+	CountFrom(dir string) int
 	// Mark finds a mark. One that is not there has the zero Revision.
 	Mark(MarkID) (Mark, bool)
 }

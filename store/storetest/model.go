@@ -118,6 +118,7 @@ func (m *model) record(n store.Name) store.Record {
 		r = formerly(r, key(m.rand.IntN(40)))
 	}
 	r.Active = m.rand.IntN(2) == 0
+	r.Source.Dir = []string{"spool", "other"}[m.rand.IntN(2)]
 	r.Generation = m.rand.Uint64()
 	return r
 }

@@ -169,8 +169,10 @@ func newState() state {
 func (b *bench) checkReaders(s state) {
 	b.Helper()
 	users := make(map[string][]store.Record)
+	from := map[string]int{"spool": 0, "other": 0, "": 0}
 	for name, r := range s.Tokens {
 		users[name.User] = append(users[name.User], r)
+		from[r.Source.Dir]++
 		if got, ok := b.ByName(name); !ok || !reflect.DeepEqual(got, r) {
 			b.Errorf("ByName = %+v, %v, want %+v", got, ok, r)
 		}
@@ -188,6 +190,11 @@ func (b *bench) checkReaders(s state) {
 		slices.SortFunc(want, func(x, y store.Record) int { return strings.Compare(x.Name.Name, y.Name.Name) })
 		if got := b.OfUser(user); !reflect.DeepEqual(got, want) {
 			b.Errorf("OfUser = %+v, want %+v", got, want)
+		}
+	}
+	for dir, want := range from {
+		if got := b.CountFrom(dir); got != want {
+			b.Errorf("CountFrom(%q) = %d, want %d", dir, got, want)
 		}
 	}
 	for id, m := range s.Marks {
