@@ -39,7 +39,8 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 	all = append(all, server{admin.NewServer(service), control})
 
 	gate := &verify.Handler{
-		Tokens: d.store, Formats: cfg.Tokens.Formats, Now: time.Now, Ready: d.ready.Load, Health: d.health,
+		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats},
+		Now:      time.Now, Ready: d.ready.Load, Health: d.health,
 	}
 	for _, address := range cfg.Verify.Listen {
 		l, err := listenVerify(ctx, address)

@@ -39,6 +39,7 @@ type Service interface {
 type Local struct {
 	Store   store.Store
 	Formats token.Formats
+	Keys    token.Keyring
 	Now     func() time.Time
 	// Applier is asked for plans, and applies nothing.
 	Applier *provision.Applier
@@ -75,7 +76,8 @@ func (l *Local) Verify(_ context.Context, text string) (Verdict, error) {
 	if l.Ready != nil && !l.Ready() {
 		return Verdict{Reason: verify.NotReady.String(), Message: verify.NotReady.Message()}, nil
 	}
-	d := verify.Ask(l.Store, l.Formats, text, &verify.DefaultGate, l.Now())
+	register := verify.Register{Tokens: l.Store, Formats: l.Formats, Keys: l.Keys}
+	d := register.Ask(text, &verify.DefaultGate, l.Now())
 	if d.Reason != verify.Yes {
 		return Verdict{Reason: d.Reason.String(), Message: d.Reason.Message()}, nil
 	}

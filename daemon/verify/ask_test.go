@@ -57,6 +57,8 @@ type every struct {
 	bad     map[string]string
 }
 
+func (e *every) register() *Register { return &Register{Tokens: e.tokens, Formats: e.formats} }
+
 func everyKind(tb testing.TB) every {
 	tb.Helper()
 	e := every{tokens: &store.Index{}, formats: acme(tb)}
@@ -108,17 +110,17 @@ func sibling(tb testing.TB, f token.Formats, of token.Token) string {
 func TestAskFormats(t *testing.T) {
 	e := everyKind(t)
 	for name, tok := range e.good {
-		d := Ask(e.tokens, e.formats, tok.Reveal(), &DefaultGate, noon)
+		d := e.register().Ask(tok.Reveal(), &DefaultGate, noon)
 		if d.Reason != Yes || d.Presented != tok.Key || d.Record.Name.Name != name {
 			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented, d.Record.Name.Name)
 		}
 	}
 	for name, text := range e.bad {
-		if d := Ask(e.tokens, e.formats, text, &DefaultGate, noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record.User != "" {
+		if d := e.register().Ask(text, &DefaultGate, noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record.User != "" {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
-	if d := Ask(e.tokens, token.Formats{}, e.good["prefixed"].Reveal(), &DefaultGate, noon); d.Reason != InvalidToken {
+	if d := (&Register{Tokens: e.tokens}).Ask(e.good["prefixed"].Reveal(), &DefaultGate, noon); d.Reason != InvalidToken {
 		t.Errorf("a prefix that is not configured: %v", d.Reason)
 	}
 }
@@ -131,7 +133,7 @@ func TestAskRefusesEveryFormat(t *testing.T) {
 		rec := of(name, tok)
 		rec.Active = false
 		e.tokens.Apply(&store.Batch{Put: []store.Record{rec}})
-		if d := Ask(e.tokens, e.formats, tok.Reveal(), &DefaultGate, noon); d.Reason != Disabled {
+		if d := e.register().Ask(tok.Reveal(), &DefaultGate, noon); d.Reason != Disabled {
 			t.Errorf("%s: %v", name, d.Reason)
 		}
 	}
@@ -142,7 +144,7 @@ func TestEveryNoTakesTheSameLookups(t *testing.T) {
 	e := everyKind(t)
 	for name, text := range e.bad {
 		c := &counted{Tokens: e.tokens}
-		Ask(c, e.formats, text, &DefaultGate, noon)
+		(&Register{Tokens: c, Formats: e.formats}).Ask(text, &DefaultGate, noon)
 		if c.lookups != 2 {
 			t.Errorf("%s: %d lookups", name, c.lookups)
 		}
@@ -155,8 +157,9 @@ func TestAskDoesNotAllocate(t *testing.T) {
 	for name, tok := range e.good {
 		texts[name] = tok.Reveal()
 	}
+	register := e.register()
 	for name, text := range texts {
-		if n := testing.AllocsPerRun(100, func() { Ask(e.tokens, e.formats, text, &DefaultGate, noon) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { register.Ask(text, &DefaultGate, noon) }); n != 0 {
 			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
@@ -188,11 +191,12 @@ func BenchmarkAsk(b *testing.B) {
 		}
 	}
 	index.Apply(&batch)
+	register := &Register{Tokens: index, Formats: formats}
 	for _, kind := range []string{"standard", "prefixed", "opaque", "unknown", "wrong secret", "malformed"} {
 		b.Run(kind, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				Ask(index, formats, texts[kind][i%len(texts[kind])], &DefaultGate, noon)
+				register.Ask(texts[kind][i%len(texts[kind])], &DefaultGate, noon)
 			}
 		})
 	}

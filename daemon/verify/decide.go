@@ -11,51 +11,92 @@ import (
 // Decision is what a gate says to a presented token.
 type Decision struct {
 	Reason Reason
-	// Presented is the key of the presented token, and Record the token that it
-	// belongs to. Both are zero unless the secret was right.
-	Presented token.Key
-	Record    store.Record
+	// Presented is the key of the presented token, Record the token that it
+	// belongs to, and Credential the one of it that was proven. All are zero
+	// unless the secret was right.
+	Presented  token.Key
+	Record     store.Record
+	Credential *store.Credential
+	// Outdated: today the store would keep the credential in another form,
+	// which is made of Digest.
+	Outdated bool
+	Digest   token.Digest
 }
 
-// Tokens is what Ask looks in. store.Store is one.
+// Tokens is what a Register looks in. store.Store is one.
 type Tokens interface {
 	Lookup(token.Key) (store.Record, store.Rule, bool)
 }
 
+// Register is where tokens are looked up, and what it takes to recognize them.
+type Register struct {
+	Tokens  Tokens
+	Formats token.Formats
+	Keys    token.Keyring
+}
+
 // Ask looks the text of a token up and decides on it: as a token of the formats
-// or, unless that is one of the store's, as an opaque one. It does not allocate.
-func Ask(tokens Tokens, formats token.Formats, text string, gate *Gate, now time.Time) Decision {
-	native, ok := formats.Native(text)
-	d := askAs(tokens, native, ok, gate, now)
+// or, unless that is one of the store's, as an opaque one, or then as one that
+// another product digested. It allocates only for the last.
+func (r *Register) Ask(text string, gate *Gate, now time.Time) Decision {
+	native, ok := r.Formats.Native(text)
+	if !ok {
+		native = decoy
+	}
+	d := r.ask(native, gate, now)
+	if d.Reason != InvalidToken {
+		return d
+	}
+	opaque, ok := token.ParseOpaque(text)
+	if !ok {
+		opaque = decoy
+	}
+	d = r.ask(opaque, gate, now)
 	if d.Reason == InvalidToken {
-		opaque, ok := token.ParseOpaque(text)
-		d = askAs(tokens, opaque, ok, gate, now)
+		d = r.askImported(opaque, gate, now)
 	}
 	return d
 }
 
-// askAs decides on a text as a token of one format, or on the decoy if it is
-// none.
-func askAs(tokens Tokens, presented token.Token, ok bool, gate *Gate, now time.Time) Decision {
-	if !ok {
-		presented = decoy
+// ask decides on a token by its own key and digest.
+func (r *Register) ask(presented token.Token, gate *Gate, now time.Time) Decision {
+	rec, rule, _ := r.Tokens.Lookup(presented.Key)
+	c := proven(&rec, r.Keys, presented, now)
+	return r.decision(&rec, rule, c, presented, gate, now)
+}
+
+// askImported decides on a token by what other products may have kept of it.
+// All imports are asked, whichever has it (invariant 3).
+func (r *Register) askImported(presented token.Token, gate *Gate, now time.Time) Decision {
+	d := Decision{Reason: InvalidToken}
+	for _, digest := range r.Keys.Imported(presented.Reveal()) {
+		rec, rule, _ := r.Tokens.Lookup(digest.Key())
+		c := provenImported(&rec, &digest, now)
+		if c != nil {
+			d = r.decision(&rec, rule, c, presented, gate, now)
+		}
 	}
-	rec, rule, _ := tokens.Lookup(presented.Key)
-	reason := Decide(&rec, rule, presented, gate, now)
+	return d
+}
+
+func (r *Register) decision(rec *store.Record, rule store.Rule, c *store.Credential, presented token.Token, gate *Gate, now time.Time) Decision {
+	reason := Decide(rec, rule, c, gate, now)
 	if reason == InvalidToken {
 		return Decision{Reason: InvalidToken}
 	}
-	return Decision{Reason: reason, Presented: presented.Key, Record: rec}
+	return Decision{
+		Reason: reason, Presented: c.Key, Record: *rec, Credential: c,
+		Outdated: c.Imported() != nil || r.Keys.Outdated(c.Pepper), Digest: presented.Digest(),
+	}
 }
 
-// Decide tells whether the presented token is good at the gate now. rec is the
-// record that has a credential of its key, or the zero Record if none has; rule
-// is what is said about its user.
-func Decide(rec *store.Record, rule store.Rule, presented token.Token, gate *Gate, now time.Time) Reason {
-	if !proves(rec, presented, now) {
-		return InvalidToken
-	}
+// Decide tells whether a token is good at the gate now. Proven is the credential
+// of the record that was presented, nil if none was; rule is what is said about
+// the record's user.
+func Decide(rec *store.Record, rule store.Rule, proven *store.Credential, gate *Gate, now time.Time) Reason {
 	switch {
+	case proven == nil:
+		return InvalidToken
 	case rule.Blocked:
 		return UserBlocked
 	case !rec.Active:
@@ -72,24 +113,52 @@ func Decide(rec *store.Record, rule store.Rule, presented token.Token, gate *Gat
 	return Yes
 }
 
-// proves tells whether the presented token is a credential of the record that
-// was not replaced, or whose grace lasts. A regenerated secret keeps its key,
-// so both credentials can have it. The digest is computed and compared for
-// unknown keys too (invariant 3).
-func proves(rec *store.Record, presented token.Token, now time.Time) bool {
-	digest := presented.Digest()
-	good := false
-	for i := range rec.Credentials {
-		c := &rec.Credentials[i]
-		lasts := c.GoodUntil.IsZero() || now.Before(c.GoodUntil)
-		if c.Key == presented.Key && c.Digest.Equal(digest) && lasts {
-			good = true
+// proven finds the credential of the record that the presented token is, nil if
+// it is none that was not replaced, or whose grace lasts. A regenerated secret
+// keeps its key, so both credentials can have it. Every form of the digest is
+// computed, and one is compared, for unknown keys too (invariant 3).
+func proven(rec *store.Record, keys token.Keyring, presented token.Token, now time.Time) (found *store.Credential) {
+	compared := false
+	for form := range keys.Forms() {
+		digest, under := keys.Form(form, presented.Digest())
+		for i := range rec.Credentials {
+			c := &rec.Credentials[i]
+			if c.Key != presented.Key || c.Pepper != under || c.Imported() != nil {
+				continue
+			}
+			compared = true
+			if c.Digest.Equal(digest) && lasts(c, now) {
+				found = c
+			}
 		}
 	}
-	if len(rec.Credentials) == 0 {
-		_ = absent.Digest.Equal(digest)
+	if !compared {
+		_ = absent.Digest.Equal(presented.Digest())
 	}
-	return good
+	return found
+}
+
+// provenImported is proven for what another product kept of the token.
+func provenImported(rec *store.Record, digest *token.ImportedDigest, now time.Time) (found *store.Credential) {
+	compared := false
+	for i := range rec.Credentials {
+		c := &rec.Credentials[i]
+		if kept := c.Imported(); kept != nil {
+			compared = true
+			if kept.Equal(*digest) && lasts(c, now) {
+				found = c
+			}
+		}
+	}
+	if !compared {
+		_ = digest.Equal(*digest)
+	}
+	return found
+}
+
+// lasts tells whether a credential was not replaced, or is in its grace.
+func lasts(c *store.Credential, now time.Time) bool {
+	return c.GoodUntil.IsZero() || now.Before(c.GoodUntil)
 }
 
 var (

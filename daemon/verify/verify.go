@@ -4,20 +4,23 @@
 //
 // Invariants:
 //
-//  1. The decision is a pure function of record, presented token, gate and
+//  1. The decision is a pure function of record, proven credential, gate and
 //     time (Decide). It reads no header and no clock.
 //  2. What the gate is not told, it does not guess: the answer is no, with
 //     ContextMissing.
 //  3. A malformed token, an unknown one and a wrong secret get the same answer
-//     after the same lookups and comparisons: what work differs depends on the
-//     presented text alone, never on what the store holds.
+//     after the same lookups and comparisons, under every pepper and for every
+//     import: what work differs depends on the presented text alone, never on
+//     what the store holds.
 //  4. Whether a token is expired, disabled or the like is told only to who
 //     has its secret.
 //  5. A yes carries all identity headers, empty ones too, so that a proxy
 //     which copies them overwrites forged ones. Their values are printable
 //     ASCII whatever a manifest said.
 //  6. No log line, header or body holds a token or a part of its secret.
-//  7. Until the daemon is ready nobody gets another answer than NotReady.
+//  7. Nothing is written here. Who is told of an outdated credential has its
+//     digest, and not its secret.
+//  8. Until the daemon is ready nobody gets another answer than NotReady.
 package verify
 
 import (
@@ -49,11 +52,14 @@ type Health struct {
 
 // Handler serves /verify, /verify/NAME, /healthz and /readyz.
 type Handler struct {
-	Tokens  Tokens
-	Formats token.Formats
-	Now     func() time.Time
-	Ready   func() bool
-	Health  func() Health
+	Register
+
+	Now    func() time.Time
+	Ready  func() bool
+	Health func() Health
+	// Outdated is told of a credential that was good, and that the store would
+	// keep in another form today; nil for nobody. It must not wait.
+	Outdated func(credential token.Key, digest token.Digest)
 }
 
 const gatePrefix = "/verify/"
@@ -87,10 +93,13 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
 		refuse(w, reason)
 		return
 	}
-	d := Ask(h.Tokens, h.Formats, text, &DefaultGate, h.Now())
+	d := h.Ask(text, &DefaultGate, h.Now())
 	if d.Reason != Yes {
 		refuse(w, d.Reason)
 		return
+	}
+	if d.Outdated && h.Outdated != nil {
+		h.Outdated(d.Credential.Key, d.Digest)
 	}
 	accept(w, d.Presented, &d.Record)
 }

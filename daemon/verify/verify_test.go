@@ -45,6 +45,11 @@ func goodRecord(t *testing.T) store.Record {
 	}
 }
 
+// decide asks of a presented token what it proves, and decides.
+func decide(rec *store.Record, rule store.Rule, presented token.Token, gate *Gate, now time.Time) Reason {
+	return Decide(rec, rule, proven(rec, token.Keyring{}, presented, now), gate, now)
+}
+
 func TestDecide(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change    func(*store.Record)
@@ -83,7 +88,7 @@ func TestDecide(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&rec)
 		}
-		if got := Decide(&rec, store.Rule{}, parsed(t, tt.presented), &DefaultGate, noon); got != tt.want {
+		if got := decide(&rec, store.Rule{}, parsed(t, tt.presented), &DefaultGate, noon); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
@@ -97,11 +102,11 @@ func TestDecideTwoSecretsUnderOneKey(t *testing.T) {
 	rec.Credentials[0].GoodUntil = noon.Add(1)
 	rec.Credentials = []store.Credential{fresh, rec.Credentials[0]}
 	for name, text := range map[string]string{"new": wrongSecret, "old": goodToken} {
-		if got := Decide(&rec, store.Rule{}, parsed(t, text), &DefaultGate, noon); got != Yes {
+		if got := decide(&rec, store.Rule{}, parsed(t, text), &DefaultGate, noon); got != Yes {
 			t.Errorf("the %s secret: %v", name, got)
 		}
 	}
-	if got := Decide(&rec, store.Rule{}, parsed(t, goodToken), &DefaultGate, noon.Add(1)); got != InvalidToken {
+	if got := decide(&rec, store.Rule{}, parsed(t, goodToken), &DefaultGate, noon.Add(1)); got != InvalidToken {
 		t.Errorf("the old secret after its grace: %v", got)
 	}
 }
@@ -109,10 +114,10 @@ func TestDecideTwoSecretsUnderOneKey(t *testing.T) {
 func TestDecideBlockedUser(t *testing.T) {
 	rec, blocked := goodRecord(t), store.Rule{Blocked: true}
 	rec.Active = false
-	if got := Decide(&rec, blocked, parsed(t, goodToken), &DefaultGate, noon); got != UserBlocked {
+	if got := decide(&rec, blocked, parsed(t, goodToken), &DefaultGate, noon); got != UserBlocked {
 		t.Errorf("a blocked user's disabled token: %v", got)
 	}
-	if got := Decide(&rec, blocked, parsed(t, wrongSecret), &DefaultGate, noon); got != InvalidToken {
+	if got := decide(&rec, blocked, parsed(t, wrongSecret), &DefaultGate, noon); got != InvalidToken {
 		t.Errorf("a blocked user's token with a wrong secret: %v", got)
 	}
 }
@@ -123,7 +128,7 @@ func TestAskTellsNothingOfATokenWithoutItsSecret(t *testing.T) {
 	var index store.Index
 	index.Apply(&store.Batch{Put: []store.Record{goodRecord(t)}})
 	for _, text := range []string{wrongSecret, otherToken, "nonsense", ""} {
-		d := Ask(&index, token.Formats{}, text, &DefaultGate, noon)
+		d := (&Register{Tokens: &index}).Ask(text, &DefaultGate, noon)
 		if d.Reason != InvalidToken || d.Record.User != "" || !d.Presented.IsZero() {
 			t.Errorf("%q: %+v", text, d)
 		}
@@ -134,7 +139,7 @@ func testHandler(t *testing.T, records ...store.Record) *Handler {
 	index := &store.Index{}
 	index.Apply(&store.Batch{Put: records})
 	return &Handler{
-		Tokens: index, Now: func() time.Time { return noon },
+		Register: Register{Tokens: index}, Now: func() time.Time { return noon },
 		Ready:  func() bool { return true },
 		Health: func() Health { return Health{Ready: true, Degraded: []string{}} },
 	}
