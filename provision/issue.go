@@ -35,8 +35,8 @@ func (p *planner) issue(rec *store.Record, e *Entry, sources []Source) error {
 			return err
 		}
 		if isNew {
-			c.IssuedAt = issued
 			added++
+			c.IssuedAt, c.Number = issued, rec.Generation+added
 		}
 		list = append(list, c)
 	}

@@ -11,28 +11,31 @@ import (
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
-// The stored form of records, entries and marks is a sequence of numbered
+// The stored form of records, entries, marks and uses is a sequence of numbered
 // fields in protobuf's wire format. A field at its default is left out; a
 // number that is not known here is an error, because dropping what a later
 // version wrote could grant more than it meant. Numbers are never used again.
 // The default is zero, but for an audience, which is DefaultAudience, for an
-// action, which is commonAction, and for the times after +: they are as created
+// action, which is commonAction, for a credential's number, which is the
+// generation, written before it, and for the times after +: they are as created
 // at, which is written before them, and stored as what they differ from it.
 //
 //	record      1 description   2 type         3 scope*        4 scope set*
 //	            5 allowed ip*   6 audience     7 label key*    8 label value*
 //	            9 inactive     10 not before  11 expires at   12 +issued at
 //	           13 created at   14 +updated at 15 generation   16 source dir
-//	           17 source path  18 credential* 19 revision
+//	           17 source path  18 credential* 19 revision    20 id
 //	credential  1 key           2 digest       3 +issued at    4 good until
 //	            5 pepper        6 opaque       7 imported      8 former key
-//	            9 sealed
+//	            9 sealed       10 number
 //	entry       1 id            2 time         3 dir           4 path
 //	            5 outcome       6 reason*      7 sha256        8 changed
 //	            9 author       10 change*
 //	change      1 action        2 key          3 user          4 name
 //	            5 result
 //	mark        1 value         2 revision
+//	uses        1 use of gone ones             2 use*
+//	use         1 number        2 at           3 ip            4 count
 
 // commonAction is the action that most ledgers have most of.
 const commonAction = "create"
@@ -122,20 +125,21 @@ func AppendRecord(b []byte, r *Record) []byte {
 	e.text(16, r.Source.Dir)
 	e.text(17, r.Source.Path)
 	for i := range r.Credentials {
-		e.element(18, appendCredential(nil, &r.Credentials[i], r.CreatedAt))
+		e.element(18, appendCredential(nil, &r.Credentials[i], r))
 	}
 	e.number(19, uint64(r.Revision))
+	e.number(20, uint64(r.ID))
 	return e.b
 }
 
-func appendCredential(b []byte, c *Credential, created time.Time) []byte {
+func appendCredential(b []byte, c *Credential, r *Record) []byte {
 	e := encoder{b}
 	e.element(1, c.Key[:])
 	if c.Imported() == nil {
 		sum := c.Digest.Bytes()
 		e.element(2, sum[:])
 	}
-	e.timeFrom(created, 3, c.IssuedAt)
+	e.timeFrom(r.CreatedAt, 3, c.IssuedAt)
 	e.time(4, c.GoodUntil)
 	if c.Pepper != (token.PepperID{}) {
 		e.element(5, c.Pepper[:])
@@ -145,6 +149,9 @@ func appendCredential(b []byte, c *Credential, created time.Time) []byte {
 	}
 	if c.Extra != nil {
 		e.extra(c.Extra)
+	}
+	if c.Number != r.Generation {
+		e.b = protowire.AppendVarint(protowire.AppendTag(e.b, 10, protowire.VarintType), c.Number)
 	}
 	return e.b
 }
@@ -202,11 +209,13 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 		case 17:
 			r.Source.Path = f.text()
 		case 18:
-			c, err := decodeCredential(f.bytes, r.CreatedAt)
+			c, err := decodeCredential(f.bytes, &r)
 			r.Credentials = append(r.Credentials, c)
 			return err
 		case 19:
 			r.Revision = Revision(f.value)
+		case 20:
+			r.ID = TokenID(f.value)
 		default:
 			return errCorrupt
 		}
@@ -230,8 +239,8 @@ func setLast(labels []Label, value string) error {
 	return nil
 }
 
-func decodeCredential(b []byte, created time.Time) (Credential, error) {
-	c := Credential{IssuedAt: created}
+func decodeCredential(b []byte, r *Record) (Credential, error) {
+	c := Credential{IssuedAt: r.CreatedAt, Number: r.Generation}
 	var x Extra
 	var key, digest bool
 	err := fields(b, func(f field) error {
@@ -246,13 +255,15 @@ func decodeCredential(b []byte, created time.Time) (Credential, error) {
 			c.Digest = token.DigestOf(sum)
 			return err
 		case 3:
-			c.IssuedAt = f.timeFrom(created)
+			c.IssuedAt = f.timeFrom(r.CreatedAt)
 		case 4:
 			c.GoodUntil = f.time()
 		case 5:
 			return f.fill(c.Pepper[:])
 		case 6:
 			c.Opaque = f.value != 0
+		case 10:
+			c.Number = f.value
 		default:
 			return x.decode(f)
 		}

@@ -19,15 +19,26 @@ func fullRecord() Record {
 		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Audience: "admin",
 		Labels: []Label{{"k", "v"}, {"l", ""}}, Active: false,
 		NotBefore: at, ExpiresAt: at.Add(time.Hour), IssuedAt: at, CreatedAt: at, UpdatedAt: at,
-		Generation: 3, Source: Source{"spool", "x.yaml"}, Revision: 9,
+		Generation: 3, Source: Source{"spool", "x.yaml"}, ID: 7, Revision: 9,
 		Credentials: []Credential{
-			{Key: token.Key{1}, Digest: token.DigestOf([32]byte{2}), IssuedAt: at, GoodUntil: at},
-			{Key: token.Key{3}, Digest: token.DigestOf([32]byte{4})},
+			{Key: token.Key{1}, Digest: token.DigestOf([32]byte{2}), IssuedAt: at, GoodUntil: at, Number: 2},
+			{Key: token.Key{3}, Digest: token.DigestOf([32]byte{4}), Number: 3},
 			{
-				Key: token.Key{5}, Digest: token.DigestOf([32]byte{6}), Pepper: token.PepperID{7}, Opaque: true, IssuedAt: at, GoodUntil: at,
+				Key: token.Key{5}, Digest: token.DigestOf([32]byte{6}), Pepper: token.PepperID{7}, Opaque: true, IssuedAt: at, GoodUntil: at, Number: 1,
 				Extra: &Extra{Former: token.Key{8}, Sealed: []byte("sealed")},
 			},
-			{Key: token.Key{9}, IssuedAt: at, Extra: &Extra{Imported: imported()}},
+			{Key: token.Key{9}, Number: 2, IssuedAt: at, Extra: &Extra{Imported: imported()}},
+		},
+	}
+}
+
+func fullUses() Uses {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 5e6, time.UTC)
+	return Uses{
+		Gone: Use{At: at, IP: netip.MustParseAddr("2001:db8::1"), Count: 4},
+		Credentials: []CredentialUse{
+			{Number: 3, Use: Use{At: at, IP: netip.MustParseAddr("192.0.2.1"), Count: 1 << 40}},
+			{Number: 4, Use: Use{At: at, Count: 1}},
 		},
 	}
 }
@@ -64,6 +75,10 @@ func TestCodecRoundTrip(t *testing.T) {
 	if got, err := DecodeMark(m.MarkID, AppendMark(nil, &m)); err != nil || got != m {
 		t.Errorf("mark: %v\n got %+v\nwant %+v", err, got, m)
 	}
+	u := fullUses()
+	if got, err := DecodeUses(AppendUses(nil, &u)); err != nil || !reflect.DeepEqual(got, u) {
+		t.Errorf("uses: %v\n got %+v\nwant %+v", err, got, u)
+	}
 	e := fullEntry()
 	assertNoZeroField(t, reflect.ValueOf(e))
 	gotEntry, err := DecodeEntry(e.Patch, AppendEntry(nil, &e))
@@ -97,7 +112,7 @@ func TestCodecDefaults(t *testing.T) {
 func TestCodecPlainCredentialIsSmall(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 5e6, time.UTC)
 	plain := Credential{Key: token.Key{1}, Digest: token.DigestOf([32]byte{2}), IssuedAt: at}
-	if n := len(appendCredential(nil, &plain, at)); n != 1+1+16+1+1+32 {
+	if n := len(appendCredential(nil, &plain, &Record{CreatedAt: at})); n != 1+1+16+1+1+32 {
 		t.Errorf("a plain credential takes %d bytes", n)
 	}
 }
@@ -111,16 +126,16 @@ func TestDecodeRefusesDamagedCredentials(t *testing.T) {
 	none := encoder{}
 	none.element(1, make([]byte, 16))
 	for name, e := range map[string]encoder{"both digests": both, "no digest": none} {
-		if _, err := decodeCredential(e.b, time.Time{}); err == nil {
+		if _, err := decodeCredential(e.b, &Record{}); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	for number, value := range map[protowire.Number][]byte{1: {1}, 2: {1}, 5: {1}, 7: []byte("hmac-sha512:x:00"), 8: {1}, 10: {1}} {
+	for number, value := range map[protowire.Number][]byte{1: {1}, 2: {1}, 5: {1}, 7: []byte("hmac-sha512:x:00"), 8: {1}, 11: {1}} {
 		e := encoder{}
 		e.element(1, make([]byte, 16))
 		e.element(2, make([]byte, 32))
 		e.element(number, value)
-		if _, err := decodeCredential(e.b, time.Time{}); err == nil {
+		if _, err := decodeCredential(e.b, &Record{}); err == nil {
 			t.Errorf("field %d is damaged, and accepted", number)
 		}
 	}
@@ -179,12 +194,19 @@ func FuzzDecode(f *testing.F) {
 	r, e := fullRecord(), fullEntry()
 	f.Add(AppendRecord(nil, &r))
 	f.Add(AppendEntry(nil, &e))
+	u := fullUses()
 	f.Add(AppendMark(nil, &Mark{Value: "v", Revision: 3}))
+	f.Add(AppendUses(nil, &u))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := DecodeRecord(Name{}, b); err == nil {
 			again, err := DecodeRecord(Name{}, AppendRecord(nil, &r))
 			if err != nil || !reflect.DeepEqual(again, r) {
 				t.Errorf("a decoded record comes back as another: %v\n got %+v\nwant %+v", err, again, r)
+			}
+		}
+		if u, err := DecodeUses(b); err == nil {
+			if again, err := DecodeUses(AppendUses(nil, &u)); err != nil || !reflect.DeepEqual(again, u) {
+				t.Errorf("decoded uses come back as others: %v\n got %+v\nwant %+v", err, again, u)
 			}
 		}
 		_, _ = DecodeEntry(PatchID{}, b)

@@ -167,6 +167,30 @@ func (x *Index) checkKeys(b *Batch) error {
 	return nil
 }
 
+// Gone lists the tokens that are there, and would not be after the batch. One
+// that it renames would.
+func (x *Index) Gone(b *Batch) []TokenID {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	stays := make(map[TokenID]bool, len(b.Put))
+	for i := range b.Put {
+		stays[b.Put[i].ID] = true
+	}
+	var gone []TokenID
+	look := func(name Name) {
+		if r := x.byName[name]; r != nil && !stays[r.ID] {
+			gone = append(gone, r.ID)
+		}
+	}
+	for _, name := range b.Delete {
+		look(name)
+	}
+	for i := range b.Put {
+		look(b.Put[i].Name)
+	}
+	return gone
+}
+
 // Apply makes a batch visible, all of it at one moment.
 func (x *Index) Apply(b *Batch) {
 	x.mu.Lock()

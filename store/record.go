@@ -70,6 +70,7 @@ type Record struct {
 	// Credentials are one or two. The first one's key is the token's.
 	Credentials []Credential
 
+	ID       TokenID  // set by the store when the token is created, 0 until then
 	Revision Revision // set by the store
 }
 
@@ -106,10 +107,13 @@ type Source struct{ Dir, Path string }
 
 // Credential is a key and the digest of the secret that goes with it.
 type Credential struct {
-	Key       token.Key
-	Digest    token.Digest   // zero while the credential is an imported one
-	Pepper    token.PepperID // that Digest was made with; zero: none
-	Opaque    bool           // the key follows from the token, so no other secret can have it
+	Key    token.Key
+	Digest token.Digest   // zero while the credential is an imported one
+	Pepper token.PepperID // that Digest was made with; zero: none
+	Opaque bool           // the key follows from the token, so no other secret can have it
+	// Number tells the credential from every other one that the token has or
+	// had. It is the token's generation when the credential was added.
+	Number    uint64
 	IssuedAt  time.Time
 	GoodUntil time.Time // set while a replaced credential is in its grace
 

@@ -28,6 +28,10 @@
 //     refuses every later Commit with ErrUnknown, and only opening it anew
 //     tells. Any other error: nothing of the batch, now or later.
 //  9. Methods may be called from several goroutines.
+//  10. What is remembered of a token's uses lies beside its record, under its
+//     TokenID: to record uses changes no revision, is in no ledger, and meets no
+//     ErrConflict. It stays with a token that is renamed or gets other
+//     credentials, goes with one that is deleted, and no later token has it.
 //
 // Records handed out share memory with the store and are never changed by
 // anybody: whoever wants another record makes one.
@@ -94,8 +98,16 @@ type Store interface {
 	Marks() iter.Seq[Mark]
 
 	// Commit stores a batch. It sets the revisions of the records and marks,
-	// and the numbers of the entries, itself.
+	// the numbers of the entries, and the TokenIDs of new tokens itself.
 	Commit(ctx context.Context, batch Batch) error
+
+	// RecordUses adds to what is remembered of uses. Those of tokens that are
+	// gone are left out. Of several tokens some may be stored and others not
+	// when the error is ErrUnknown; after any other error nothing is.
+	RecordUses(ctx context.Context, used []Used) error
+
+	// Uses reads what is remembered of uses, of every token that was used.
+	Uses(ctx context.Context) (map[TokenID]Uses, error)
 
 	// Entry finds the ledger entry of a patch.
 	Entry(ctx context.Context, patch PatchID) (Entry, bool, error)

@@ -5,12 +5,13 @@
 //	m                            meta: format, last entry's number, number of tokens, of marks
 //	t len(user) user name        token: store.AppendRecord
 //	k kind key                   mark: store.AppendMark
+//	u id                         uses of a token, if it has any: store.AppendUses
 //	l patch                      ledger entry: number of parts to follow, store.AppendEntry
 //	l patch part                 the rest of an entry that is long, part by part from 1
 //	s row's key                  staged: 1 and the value of the row to be, or 0 to delete it
 //	c                            the staged rows are committed
 //
-// Lengths and numbers are unsigned varints, a mark's kind is one byte, a part
+// Lengths, numbers and a token's id are unsigned varints, a mark's kind is one byte, a part
 // has two bytes, big-endian. Every commit writes the meta row, so the numbers
 // in it always belong to the rows around it, and a store that has lost rows is
 // found damaged when it is opened. An empty store has no row at all.

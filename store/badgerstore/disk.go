@@ -59,17 +59,29 @@ func (d *disk) has(key []byte) (bool, error) {
 }
 
 // Write implements serial.Disk.
-func (d *disk) Write(batch *store.Batch, count serial.Count) error {
-	if err := d.checkSpace(need(batch.Size())); err != nil {
+func (d *disk) Write(change serial.Change) error {
+	size := change.Size()
+	size.Bytes += usesSize * len(change.Gone)
+	if err := d.checkSpace(need(size)); err != nil {
 		return err
 	}
-	rows, err := rowsOf(batch, count)
+	rows, err := rowsOf(change)
 	if err != nil {
 		return err
 	}
-	err = d.transact(rows)
+	forgotten, err := d.forget(change.Gone)
+	if err != nil {
+		return err
+	}
+	return d.write(append(rows, forgotten...), d.stage)
+}
+
+// write writes rows in one transaction, or by large if they do not fit into
+// one.
+func (d *disk) write(rows []row, large func([]row) error) error {
+	err := d.transact(rows)
 	if errors.Is(err, badger.ErrTxnTooBig) {
-		err = unknown(d.stage(rows))
+		err = unknown(large(rows))
 	}
 	return err
 }

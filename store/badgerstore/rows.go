@@ -16,6 +16,7 @@ const (
 	metaKind   = 'm'
 	tokenKind  = 't'
 	markKind   = 'k'
+	usesKind   = 'u'
 	ledgerKind = 'l'
 	stagedKind = 's'
 	commitKind = 'c'
@@ -30,7 +31,7 @@ const partSize = 64 << 10
 type row struct{ key, value []byte }
 
 // rowsOf is a batch in stored form.
-func rowsOf(batch *store.Batch, count serial.Count) ([]row, error) {
+func rowsOf(batch serial.Change) ([]row, error) {
 	rows := make([]row, 0, len(batch.Put)+len(batch.Delete)+len(batch.Marks)+len(batch.Entries)+1)
 	for _, name := range batch.Delete {
 		rows = append(rows, row{key: tokenKey(name)})
@@ -48,7 +49,7 @@ func rowsOf(batch *store.Batch, count serial.Count) ([]row, error) {
 		rows = appendEntryRows(rows, &batch.Entries[i])
 	}
 	last := batch.Entries[len(batch.Entries)-1].ID
-	m := meta{store.Format, last, uint64(count.Tokens), uint64(count.Marks)}
+	m := meta{store.Format, last, uint64(batch.Count.Tokens), uint64(batch.Count.Marks)}
 	return append(rows, row{[]byte{metaKind}, m.encode()}), nil
 }
 
@@ -75,6 +76,18 @@ func decodeMarkKey(key []byte) (store.MarkID, error) {
 		return store.MarkID{}, ErrDamaged
 	}
 	return store.MarkID{Kind: store.MarkKind(key[1]), Key: string(key[2:])}, nil
+}
+
+func usesKey(id store.TokenID) []byte {
+	return binary.AppendUvarint([]byte{usesKind}, uint64(id))
+}
+
+func decodeUsesKey(key []byte) (store.TokenID, error) {
+	id, n := binary.Uvarint(key[1:])
+	if n != len(key)-1 {
+		return 0, ErrDamaged
+	}
+	return store.TokenID(id), nil
 }
 
 func entryKey(patch store.PatchID) []byte { return append([]byte{ledgerKind}, patch[:]...) }

@@ -36,6 +36,7 @@ type Disk struct {
 	owner   *handle
 	tokens  map[store.Name][]byte
 	marks   map[store.MarkID][]byte
+	uses    map[store.TokenID][]byte
 	entries map[store.PatchID][]byte
 	ledger  []store.PatchID // in the order of the entries' numbers
 }
@@ -50,6 +51,9 @@ type Faults struct {
 	// After runs when everything is stored. If it returns an error, the caller
 	// of Commit is told ErrUnknown.
 	After func(*store.Batch) error
+	// Uses runs before uses are stored. Its error goes to the caller of
+	// RecordUses, and nothing is stored.
+	Uses func() error
 }
 
 // Store is a store.Store in memory.
@@ -114,24 +118,24 @@ func (h *handle) Applied(patch store.PatchID) (bool, error) {
 }
 
 // Write implements serial.Disk.
-func (h *handle) Write(batch *store.Batch, _ serial.Count) error {
+func (h *handle) Write(change serial.Change) error {
 	if h.faults.Before != nil {
-		if err := h.faults.Before(batch); err != nil {
+		if err := h.faults.Before(change.Batch); err != nil {
 			return err
 		}
 	}
-	if err := h.disk.put(h, batch); err != nil {
+	if err := h.disk.put(h, change); err != nil {
 		return err
 	}
 	if h.faults.After != nil {
-		if err := h.faults.After(batch); err != nil {
+		if err := h.faults.After(change.Batch); err != nil {
 			return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 		}
 	}
 	return nil
 }
 
-func (d *Disk) put(writer *handle, batch *store.Batch) error {
+func (d *Disk) put(writer *handle, batch serial.Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.owner != writer {
@@ -140,6 +144,9 @@ func (d *Disk) put(writer *handle, batch *store.Batch) error {
 	if d.tokens == nil {
 		d.tokens, d.marks = make(map[store.Name][]byte), make(map[store.MarkID][]byte)
 		d.entries = make(map[store.PatchID][]byte)
+	}
+	for _, id := range batch.Gone {
+		delete(d.uses, id)
 	}
 	for _, name := range batch.Delete {
 		delete(d.tokens, name)

@@ -52,6 +52,9 @@ func Run(t *testing.T, disk func(t *testing.T) Opener) {
 		{"conflicts of marks", testMarkConflicts},
 		{"refused marks", testMarkRefused},
 		{"rules", testRules},
+		{"uses", testUses},
+		{"uses of what has gone", testUsesGone},
+		{"many uses", testManyUses},
 		{"limits", testLimits},
 		{"ledger", testLedger},
 		{"large entry", testLargeEntry},
@@ -127,6 +130,7 @@ type state struct {
 	Tokens map[store.Name]store.Record
 	Marks  map[store.MarkID]store.Mark
 	Ledger []store.Entry
+	Uses   map[store.TokenID]store.Uses
 }
 
 // state reads the store, and checks that its ways of reading agree.
@@ -146,6 +150,11 @@ func (b *bench) state() state {
 		s.Marks[m.MarkID] = m
 	}
 	b.checkReaders(s)
+	b.checkIDs(s)
+	var err error
+	if s.Uses, err = b.Uses(b.Context()); err != nil {
+		b.Fatalf("reading uses: %v", err)
+	}
 	for n, err := range b.Ledger(b.Context()) {
 		if err != nil {
 			b.Fatalf("reading the ledger: %v", err)
@@ -163,7 +172,22 @@ func (b *bench) state() state {
 }
 
 func newState() state {
-	return state{Tokens: make(map[store.Name]store.Record), Marks: make(map[store.MarkID]store.Mark)}
+	return state{
+		Tokens: make(map[store.Name]store.Record), Marks: make(map[store.MarkID]store.Mark),
+		Uses: make(map[store.TokenID]store.Uses),
+	}
+}
+
+// 10: every token has an ID, and no other token has it.
+func (b *bench) checkIDs(s state) {
+	b.Helper()
+	seen := make(map[store.TokenID]store.Name)
+	for name, r := range s.Tokens {
+		if other, twice := seen[r.ID]; twice || r.ID == 0 {
+			b.Errorf("the tokens %v and %v have the ID %d", name, other, r.ID)
+		}
+		seen[r.ID] = name
+	}
 }
 
 func (b *bench) checkReaders(s state) {

@@ -32,15 +32,31 @@ var (
 // Count is how much of each a store holds.
 type Count struct{ Tokens, Marks int }
 
+// Change is a batch as it is to be stored.
+type Change struct {
+	*store.Batch
+
+	Count Count           // what the store holds afterwards
+	Gone  []store.TokenID // tokens that it has no more, with what is known of their uses
+}
+
 // Disk is what a backend stores batches on.
 type Disk interface {
 	// Applied tells whether the patch has a ledger entry.
 	Applied(patch store.PatchID) (bool, error)
 
-	// Write stores a batch whole, after which the store holds as much as count
-	// says, and returns when it is durable. An error that wraps ErrUnknown leaves
-	// open whether it was stored; after any other it is not, and never will be.
-	Write(batch *store.Batch, count Count) error
+	// Write stores a batch whole, and returns when it is durable. An error that
+	// wraps ErrUnknown leaves open whether it was stored; after any other it is
+	// not, and never will be.
+	Write(change Change) error
+
+	// ReadUses reads what is remembered of a token's uses.
+	ReadUses(id store.TokenID) (store.Uses, error)
+
+	// WriteUses stores what is to be remembered of tokens' uses in the place of
+	// what was. It returns as Write does, but for that some tokens' uses may be
+	// stored after ErrUnknown and others not.
+	WriteUses(uses map[store.TokenID]store.Uses) error
 }
 
 // Committer is the larger half of a store.Store. Its Index answers readers; a
@@ -86,15 +102,20 @@ func (c *Committer) Commit(ctx context.Context, batch store.Batch) error {
 		return err
 	}
 	batch = number(batch, c.last)
-	if err := c.disk.Write(&batch, c.countAfter(&batch)); err != nil {
-		if errors.Is(err, store.ErrUnknown) {
-			c.stopped = err
-		}
+	if err := c.written(c.disk.Write(Change{&batch, c.countAfter(&batch), c.Gone(&batch)})); err != nil {
 		return err
 	}
 	c.Apply(&batch)
 	c.last += uint64(len(batch.Entries))
 	return nil
+}
+
+// written takes no further commit when it is not known what was written.
+func (c *Committer) written(err error) error {
+	if errors.Is(err, store.ErrUnknown) {
+		c.stopped = err
+	}
+	return err
 }
 
 // Settled calls do while no commit is under way. It fails without a call when
@@ -174,6 +195,10 @@ func (c *Committer) check(b *store.Batch) error {
 	return c.Check(b)
 }
 
+// idBits is how many bits of a TokenID are the place in the batch that created
+// the token, which Limits keep below. The others are the batch's revision.
+const idBits = 16
+
 // number gives entries their numbers after last, and records and marks their
 // revision, which is the number of the batch's last entry. The caller's batch
 // stays as it was, so that it can be committed again.
@@ -186,6 +211,9 @@ func number(b store.Batch, last uint64) store.Batch {
 	b.Put = slices.Clone(b.Put)
 	for i := range b.Put {
 		b.Put[i].Revision = store.Revision(last)
+		if b.Put[i].ID == 0 {
+			b.Put[i].ID = store.TokenID(last<<idBits | uint64(i))
+		}
 	}
 	b.Marks = slices.Clone(b.Marks)
 	for i := range b.Marks {
