@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"time"
@@ -25,7 +24,7 @@ type Env struct {
 // each token and each user. With any problem the draft must be thrown away: the
 // unit is the patch. There are at most as many problems as Decode has.
 func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) {
-	p := planner{draft: draft, env: env}
+	p := planner{draft: draft, tokens: draft, env: env}
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		if err := p.entry(e); err != nil {
@@ -40,6 +39,7 @@ func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) 
 
 type planner struct {
 	draft   *store.Draft
+	tokens  store.Reader // of the draft, what the manifest may see
 	env     Env
 	changes []store.Change
 	report  report
@@ -87,7 +87,7 @@ func (p *planner) entry(e *Entry) error {
 }
 
 func (p *planner) create(e *Entry) error {
-	rec, ok := p.draft.ByName(e.TokenName())
+	rec, ok := p.tokens.ByName(e.TokenName())
 	switch {
 	case !ok:
 		return p.add(p.blank(e), e)
@@ -113,8 +113,7 @@ func (p *planner) add(rec store.Record, e *Entry) error {
 	if err := e.apply(&rec, rec.IssuedAt); err != nil {
 		return err
 	}
-	p.draft.Put(rec)
-	p.note(e, &rec, store.Created)
+	p.insert(e, &rec)
 	return nil
 }
 
@@ -149,12 +148,11 @@ func (p *planner) correct(rec store.Record, e *Entry) error {
 		return err
 	}
 	p.boundGrace(&rec)
-	p.write(e, &before, rec)
-	return nil
+	return p.write(e, &before, rec)
 }
 
 func (p *planner) copy(e *Entry) error {
-	if rec, ok := p.draft.ByName(e.TokenName()); ok {
+	if rec, ok := p.tokens.ByName(e.TokenName()); ok {
 		p.note(e, &rec, store.Unchanged)
 		return nil
 	}
@@ -174,9 +172,8 @@ func (p *planner) copy(e *Entry) error {
 
 func (p *planner) update(rec store.Record, e *Entry) error {
 	before, set := rec, &e.Set.Value
-	if err := p.rename(&rec, set); err != nil {
-		return err
-	}
+	put(&rec.User, set.User)
+	put(&rec.Name.Name, set.Name)
 	from := p.env.Now
 	if set.IssuedAt.OK {
 		setIssued(&rec, set.IssuedAt.Value)
@@ -185,30 +182,7 @@ func (p *planner) update(rec store.Record, e *Entry) error {
 	if err := set.apply(&rec, from); err != nil {
 		return err
 	}
-	p.write(e, &before, rec)
-	return nil
-}
-
-func (p *planner) rename(rec *store.Record, set *Set) error {
-	before := rec.Name
-	if set.User.OK {
-		rec.User = set.User.Value
-	}
-	if set.Name.OK {
-		rec.Name.Name = set.Name.Value
-	}
-	if rec.Name == before {
-		return nil
-	}
-	if _, taken := p.draft.ByName(rec.Name); taken {
-		return refuse(set.place(), "the user has another token of the new name; rename or delete that one first")
-	}
-	for _, c := range rec.Credentials {
-		if p.revoked(c.Key, rec.User) {
-			return refuse(set.place(), wasRevoked)
-		}
-	}
-	return nil
+	return p.write(e, &before, rec)
 }
 
 func (s *Set) place() Pos {
@@ -219,16 +193,14 @@ func (s *Set) place() Pos {
 }
 
 func (p *planner) delete(rec store.Record, e *Entry) error {
-	p.draft.Delete(rec.Name)
-	p.note(e, &rec, store.Deleted)
+	p.remove(e, &rec, store.Deleted)
 	return nil
 }
 
 func (p *planner) activate(rec store.Record, e *Entry, active bool) error {
 	before := rec
 	rec.Active = active
-	p.write(e, &before, rec)
-	return nil
+	return p.write(e, &before, rec)
 }
 
 func (p *planner) regenerate(e *Entry) error {
@@ -259,8 +231,7 @@ func (p *planner) regenerate(e *Entry) error {
 		return err
 	}
 	p.boundGrace(&rec)
-	p.write(e, &before, rec)
-	return nil
+	return p.write(e, &before, rec)
 }
 
 // isDue tells whether a regeneration has anything to do.
@@ -283,29 +254,4 @@ func (p *planner) user(u *UserEntry) {
 		change.Result = store.Updated
 	}
 	p.changes = append(p.changes, change)
-}
-
-// write puts a record in the place of the one it was made from, if they
-// differ.
-func (p *planner) write(e *Entry, before *store.Record, rec store.Record) {
-	if same(before, &rec) {
-		p.note(e, &rec, store.Unchanged)
-		return
-	}
-	if rec.Name != before.Name {
-		p.draft.Delete(before.Name)
-	}
-	rec.UpdatedAt = p.env.Now
-	p.draft.Put(rec)
-	p.note(e, &rec, store.Updated)
-}
-
-// same tells whether two versions of a record are stored alike.
-func same(a, b *store.Record) bool {
-	return a.Name == b.Name && bytes.Equal(store.AppendRecord(nil, a), store.AppendRecord(nil, b))
-}
-
-// note remembers what an entry did to a token.
-func (p *planner) note(e *Entry, rec *store.Record, result store.Result) {
-	p.changes = append(p.changes, store.Change{Action: string(e.Action), Key: rec.Key(), Name: rec.Name, Result: result})
 }

@@ -12,14 +12,14 @@ import (
 // source of credentials the key is the new credential's.
 func (p *planner) find(s *Selector, besideSource bool) (store.Record, bool, error) {
 	if !s.Named() {
-		rec, ok := p.draft.ByKey(s.Key.Value)
+		rec, ok := p.tokens.ByKey(s.Key.Value)
 		return rec, ok, nil
 	}
-	rec, ok := p.draft.ByName(s.TokenName())
+	rec, ok := p.tokens.ByName(s.TokenName())
 	if !s.Key.OK || besideSource {
 		return rec, ok, nil
 	}
-	holder, held := p.draft.ByKey(s.Key.Value)
+	holder, held := p.tokens.ByKey(s.Key.Value)
 	if ok != held || ok && holder.Name != rec.Name {
 		return store.Record{}, false, refuse(s.Key.Pos, "\"key\" and \"user\" with \"name\" do not mean the same token; state one of the two")
 	}
@@ -72,7 +72,7 @@ func (p *planner) each(e *Entry, presence presence, do func(store.Record) error)
 func (p *planner) selected(e *Entry) (found []store.Record, missing []token.Key, err error) {
 	switch {
 	case e.All.OK:
-		found = p.draft.OfUser(e.User.Value)
+		found = p.tokens.OfUser(e.User.Value)
 	case e.Keys.OK:
 		found, missing = p.withKeys(e.Keys.Value)
 	default:
@@ -95,7 +95,7 @@ func (p *planner) selected(e *Entry) (found []store.Record, missing []token.Key,
 func (p *planner) withKeys(keys []token.Key) (found []store.Record, missing []token.Key) {
 	seen := map[store.Name]bool{}
 	for _, key := range keys {
-		rec, ok := p.draft.ByKey(key)
+		rec, ok := p.tokens.ByKey(key)
 		if !ok {
 			missing = append(missing, key)
 		} else if !seen[rec.Name] {
@@ -117,8 +117,7 @@ func (p *planner) revoke(e *Entry) error {
 		for _, c := range rec.Credentials {
 			p.draft.SetMark(store.RevokedID(c.Key, ""), "")
 		}
-		p.draft.Delete(rec.Name)
-		p.note(e, &rec, store.KeysRevoked)
+		p.remove(e, &rec, store.KeysRevoked)
 	}
 	for _, key := range missing {
 		p.remember(e, key)
