@@ -146,31 +146,33 @@ func checkAttributes(t *testing.T, a *Attributes) {
 // Invariant 6.
 func FuzzRedact(f *testing.F) {
 	addSeeds(f)
-	f.Fuzz(func(t *testing.T, ext string, data []byte) {
-		name := "x" + ext
-		got := Redact(name, data)
-		src := parse(name, data)
-		known := newSecrets(token.Formats{}, secretsOf(src.docs))
-		out := got
-		if got == nil {
-			out = data
-			if !src.whole && !(Decoder{}).plainlyClean(string(data)) {
-				t.Fatal("a text that cannot be read was left as it is")
-			}
+	f.Fuzz(func(t *testing.T, ext string, data []byte) { checkRedacted(t, "x"+ext, data) })
+}
+
+func checkRedacted(t *testing.T, name string, data []byte) {
+	t.Helper()
+	got := Redact(name, data)
+	src := parse(name, data)
+	known := newSecrets(token.Formats{}, secretsOf(src.docs))
+	out := got
+	if got == nil {
+		out = data
+		if !src.whole && !(Decoder{}).plainlyClean(string(data)) {
+			t.Fatal("a text that cannot be read was left as it is")
 		}
-		if string(out) == string(wholly(src.syntax)) {
-			return
+	}
+	if string(out) == string(wholly(src.syntax)) {
+		return
+	}
+	if slow := (Decoder{}).redact(name, data); src.whole && (Decoder{}).plainlyClean(string(data)) && slow != nil {
+		t.Errorf("a text that seemed plainly clean is redacted to\n%s", slow)
+	}
+	for _, n := range secretsOf(src.docs) {
+		if secret := strings.TrimSpace(n.text); !strings.Contains(redacted, secret) && strings.Contains(string(out), secret) {
+			t.Errorf("%q is left:\n%s", secret, out)
 		}
-		if slow := (Decoder{}).redact(name, data); src.whole && (Decoder{}).plainlyClean(string(data)) && slow != nil {
-			t.Errorf("a text that seemed plainly clean is redacted to\n%s", slow)
-		}
-		for _, n := range secretsOf(src.docs) {
-			if secret := strings.TrimSpace(n.text); !strings.Contains(redacted, secret) && strings.Contains(string(out), secret) {
-				t.Errorf("%q is left:\n%s", secret, out)
-			}
-		}
-		if again := parse(name, out); src.whole && !again.whole || !known.absent(&again) {
-			t.Errorf("what is left has a secret or does not parse:\n%s", out)
-		}
-	})
+	}
+	if again := parse(name, out); src.whole && !again.whole || !known.absent(&again) {
+		t.Errorf("what is left has a secret or does not parse:\n%s", out)
+	}
 }

@@ -33,9 +33,20 @@ type node struct {
 	fields []field // of a mapping, in their order
 	items  []*node // of a list
 
-	// How a TOML table came to be, which decides what may add to it.
-	header, array bool
+	origin origin // of a table in TOML
+	within *node  // of a dottedTable: the table in which the key stands
 }
+
+// origin is how a TOML table came to be, which decides what may add to it.
+type origin uint8
+
+const (
+	impliedTable origin = iota // by a header of something in it: a header may open it
+	openedTable                // by its header: what follows that, and headers of what is in it
+	dottedTable                // by a dotted key: others beside that, and headers of what is in it
+	inlineTable                // in braces, or not a table of its own: nothing
+	tableArray                 // a list of tables: headers in double brackets
+)
 
 type field struct {
 	key, value *node

@@ -67,7 +67,7 @@ func (s *tomlScanner) keyValue(t tomlTable) error {
 	s.off++
 	s.skipSpace()
 	last := keys[len(keys)-1]
-	if t, err = s.descend(t, keys[:len(keys)-1]); err != nil {
+	if t, err = s.descend(t, keys[:len(keys)-1], true); err != nil {
 		return err
 	}
 	value, err := s.value(t.depth + 1)
@@ -157,7 +157,7 @@ func (s *tomlScanner) list(n *node, depth int) error {
 
 // inlineTable reads {a = 1, b = 2}.
 func (s *tomlScanner) inlineTable(n *node, depth int) error {
-	n.kind, n.header = mapKind, true
+	n.kind, n.origin = mapKind, inlineTable
 	return s.members(depth, '}', func() error { return s.keyValue(tomlTable{n, depth}) })
 }
 

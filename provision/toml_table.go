@@ -20,7 +20,7 @@ type tomlTable struct {
 
 // header makes the table that [a.b] or [[a.b]] opens.
 func (s *tomlScanner) header(root tomlTable, keys []*node, array bool) (tomlTable, error) {
-	parent, err := s.descend(root, keys[:len(keys)-1])
+	parent, err := s.descend(root, keys[:len(keys)-1], false)
 	if err != nil {
 		return root, err
 	}
@@ -28,42 +28,47 @@ func (s *tomlScanner) header(root tomlTable, keys []*node, array bool) (tomlTabl
 	old := find(parent.node, key.text)
 	switch {
 	case old == nil && array:
-		old = &node{kind: listKind, pos: key.pos, from: key.from, to: key.to, array: true}
+		old = &node{kind: listKind, pos: key.pos, from: key.from, to: key.to, origin: tableArray}
 		err = s.add(parent, key, old)
 	case old == nil:
-		old = &node{kind: mapKind, pos: key.pos, from: key.from, to: key.to, header: true}
+		old = &node{kind: mapKind, pos: key.pos, from: key.from, to: key.to, origin: openedTable}
 		return tomlTable{old, parent.depth + 1}, s.add(parent, key, old)
-	case array && !old.array, !array && (old.header || old.kind != mapKind):
+	case array && old.origin != tableArray, !array && (old.origin != impliedTable || old.kind != mapKind):
 		s.report.at(key.pos, duplicate(key))
 		return tomlTable{&node{kind: mapKind}, parent.depth + 1}, nil
 	case !array:
-		old.header = true
+		old.origin = openedTable
 		return tomlTable{old, parent.depth + 1}, nil
 	}
-	item := &node{kind: mapKind, pos: s.statement, header: true}
+	item := &node{kind: mapKind, pos: s.statement, origin: openedTable}
 	old.items = append(old.items, item)
 	return tomlTable{item, parent.depth + 2}, err
 }
 
-// descend walks, and makes where there is none, the tables that keys name. Of
-// an array of tables it is the last that is meant.
-func (s *tomlScanner) descend(t tomlTable, keys []*node) (tomlTable, error) {
+// descend walks, and makes where there is none, the tables that keys name: the
+// parts of a header, or with dotted those of a key in the table t. Of an array
+// of tables it is the last that a header means.
+func (s *tomlScanner) descend(t tomlTable, keys []*node, dotted bool) (tomlTable, error) {
+	within := t.node
 	for _, key := range keys {
 		next := find(t.node, key.text)
 		if next == nil {
 			next = &node{kind: mapKind, pos: key.pos, from: key.from, to: key.to}
+			if dotted {
+				next.origin, next.within = dottedTable, within
+			}
 			if err := s.add(t, key, next); err != nil {
 				return t, err
 			}
 		}
 		t.depth++
-		if next.array {
+		if next.origin == tableArray && !dotted {
 			next = next.items[len(next.items)-1]
 			t.depth++
 		}
-		if next.kind != mapKind {
+		if next.kind != mapKind || next.origin == inlineTable || dotted && next.within != within {
 			s.report.at(key.pos, duplicate(key))
-			next = &node{kind: mapKind}
+			next = &node{kind: mapKind, within: within}
 		}
 		t.node = next
 	}
