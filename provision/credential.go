@@ -26,6 +26,8 @@ func (v *validator) source(fs *fields, e *Entry) {
 		e.Sources = v.credentials(fs.stated("credentials"))
 	case fs.stated("token") != nil:
 		e.Sources = v.literal(fs.stated("token"), key)
+	case fs.stated("token_file") != nil, fs.stated("token_env") != nil:
+		e.Sources = v.outside(fs, key)
 	case fs.stated("digest") != nil:
 		e.Sources = v.digest(fs, credentialKey(e, key))
 	case generate.OK:
@@ -39,7 +41,7 @@ func (v *validator) source(fs *fields, e *Entry) {
 	case Create:
 		v.keyOfCreate(fs)
 	case Revoke:
-		if f := fs.stated("digest"); f != nil && fs.missing("key") && fs.missing("token") {
+		if f := fs.stated("digest"); f != nil && fs.missing("key", "token", "token_file", "token_env") {
 			v.report.also(f.key.pos, `"revoke" needs the token's "key", because a digest alone may be that of several kinds of tokens; "tokendrop list" shows it`)
 		}
 		revoked(e, key)
@@ -66,10 +68,13 @@ func selects(e *Entry) bool {
 }
 
 // revoked makes the key of a revoke's credential its selector: nothing else of
-// it has a meaning there.
+// it has a meaning there. One that is outside the manifest has none yet.
 func revoked(e *Entry, key Stated[token.Key]) {
 	e.Key = key
 	for _, s := range e.Sources {
+		if s.outside() {
+			return
+		}
 		e.Key = Stated[token.Key]{Value: s.Key, Pos: s.Pos, OK: true}
 	}
 	e.Sources = nil
@@ -83,7 +88,7 @@ func (v *validator) keyOfCreate(fs *fields) {
 	case f == nil:
 	case fs.stated("credentials") != nil:
 		v.report.at(f.key.pos, `beside "credentials" there is no "key"; write each key into the credential that it belongs to`)
-	case fs.stated("generate") != nil && fs.missing("token", "digest"):
+	case fs.stated("generate") != nil && fs.missing(secretKeys...):
 		v.report.at(f.key.pos, keyOfGenerated)
 	}
 }
@@ -151,6 +156,8 @@ func (v *validator) credential(n *node) (s Source) {
 	switch {
 	case fs.stated("token") != nil:
 		sources = v.literal(fs.stated("token"), key)
+	case fs.stated("token_file") != nil, fs.stated("token_env") != nil:
+		sources = v.outside(fs, key)
 	case fs.stated("digest") != nil:
 		sources = v.digest(fs, key)
 	case generate.OK:
@@ -158,7 +165,7 @@ func (v *validator) credential(n *node) (s Source) {
 		if f := fs.stated("key"); f != nil {
 			v.report.at(f.key.pos, keyOfGenerated)
 		}
-	case fs.missing("token", "digest", "generate"):
+	case fs.missing(slices.Concat(secretKeys, []string{"generate"})...):
 		v.report.also(n.pos, "nothing says what this credential is; "+statedSources)
 	}
 	if len(sources) == 1 {

@@ -9,21 +9,23 @@ import (
 var (
 	selectorKeys = []string{"action", "user", "name", "key"}
 	severalKeys  = []string{"all", "expect"}
-	sourceKeys   = []string{"token", "digest", "generate", "credentials"}
+	sourceKeys   = []string{"token", "token_file", "token_env", "digest", "generate", "credentials"}
+	// secretKeys are the sources that say what a token is, each of one token.
+	secretKeys   = []string{"token", "token_file", "token_env", "digest"}
 	onceOnlyKeys = []string{"generation", "older_than"}
 )
 
 // allowedKeys are the keys that an entry of each action may state.
 var allowedKeys = map[Action][]string{
-	Create:     slices.Concat(selectorKeys, sourceKeys, attributeKeys),
-	Ensure:     slices.Concat(selectorKeys, sourceKeys, attributeKeys, []string{"grace"}),
+	Create:     slices.Concat(selectorKeys, sourceKeys, attributeKeys, []string{"write_to"}),
+	Ensure:     slices.Concat(selectorKeys, sourceKeys, attributeKeys, []string{"write_to", "grace"}),
 	Update:     slices.Concat(selectorKeys, severalKeys, []string{"set"}),
 	Delete:     slices.Concat(selectorKeys, severalKeys),
-	Revoke:     slices.Concat(selectorKeys, severalKeys, []string{"token", "digest"}),
+	Revoke:     slices.Concat(selectorKeys, severalKeys, secretKeys),
 	Enable:     slices.Concat(selectorKeys, severalKeys),
 	Disable:    slices.Concat(selectorKeys, severalKeys),
-	Regenerate: slices.Concat(selectorKeys, onceOnlyKeys, []string{"token", "digest", "generate", "grace", "expires_at", "expires_in", "issued_at"}),
-	Copy:       slices.Concat([]string{"action", "user", "name", "from", "generate"}, attributeKeys),
+	Regenerate: slices.Concat(selectorKeys, onceOnlyKeys, secretKeys, []string{"generate", "write_to", "grace", "expires_at", "expires_in", "issued_at"}),
+	Copy:       slices.Concat([]string{"action", "user", "name", "from", "generate", "write_to"}, attributeKeys),
 }
 
 // entry reads one entry. The document's action holds for those that state
@@ -50,6 +52,7 @@ func (v *validator) entry(m *Manifest, n *node, action Action, known bool) {
 	}
 	v.selection(fs, e)
 	v.source(fs, e)
+	v.writeTo(fs, e)
 	v.from(fs, e)
 	v.replacement(fs, e)
 	e.Attributes = v.attributes(fs, false)
@@ -82,6 +85,8 @@ func notAllowed(key string, action Action) string {
 		return fmt.Sprintf(`"set" is for "update" only; add such an entry, because %q does not change fields`, action)
 	case key == "from":
 		return fmt.Sprintf(`"from" is for "copy" only; with %q remove it`, action)
+	case key == "write_to":
+		return fmt.Sprintf(`"write_to" is for create, ensure, copy and regenerate, which can generate a secret; with %q remove it`, action)
 	case key == "grace":
 		return fmt.Sprintf(`"grace" is for "regenerate" and "ensure", which replace credentials; with %q remove it`, action)
 	case slices.Contains(onceOnlyKeys, key):

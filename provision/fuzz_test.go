@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,6 +57,7 @@ func checkEntry(t *testing.T, e *Entry) {
 	}
 	checkSelector(t, e)
 	checkSources(t, e)
+	checkOutput(t, e)
 	if e.Set.OK != (e.Action == Update) {
 		t.Error("set without update, or update without set")
 	}
@@ -81,6 +83,7 @@ func checkSelector(t *testing.T, e *Entry) {
 		if !slices.Contains(several, e.Action) || e.Keys.OK && (e.All.OK || e.User.OK || len(e.Keys.Value) == 0) || e.All.OK && !e.User.OK || e.Name.OK || e.Key.OK {
 			t.Errorf("a wrong selector of several tokens: %+v", e)
 		}
+	case e.Action == Revoke && len(e.Sources) > 0 && e.User.OK == e.Name.OK: // its key is outside
 	case e.User.OK != e.Name.OK || !e.Named() && !e.Key.OK || e.Expect.OK:
 		t.Errorf("an incomplete selector: %+v", e)
 	case (e.Action == Create || e.Action == Copy) && (e.Key.OK || !e.Named()):
@@ -101,17 +104,37 @@ func checkSources(t *testing.T, e *Entry) {
 		most = maxCredentials
 	case Regenerate, Copy:
 		least, most = 1, 1
+	case Revoke:
+		most = 1
 	}
 	if n := len(e.Sources); n < least || n > most {
 		t.Errorf("%d sources of a %s", n, e.Action)
 	}
 	for i, s := range e.Sources {
-		if s.Pos.Line == 0 || s.Generate && s.HasKey || !s.Generate && s.Key.IsZero() {
+		stated := !s.Generate && !s.outside()
+		if s.Pos.Line == 0 || s.Generate && (s.HasKey || s.outside()) || stated && s.Key.IsZero() || s.File != "" && s.Env != "" {
 			t.Errorf("source %d has no place, is two, or has no key", i)
 		}
-		if i > 0 && !s.Generate && s.Key == e.Sources[0].Key {
+		if e.Action == Revoke && !s.outside() {
+			t.Error("a revoke with a source that is no selector")
+		}
+		if i > 0 && !s.Key.IsZero() && s.Key == e.Sources[0].Key {
 			t.Error("one key for two credentials")
 		}
+	}
+}
+
+func checkOutput(t *testing.T, e *Entry) {
+	t.Helper()
+	out := e.WriteTo.Value
+	if !e.WriteTo.OK {
+		return
+	}
+	if n := len(slices.DeleteFunc(slices.Clone(e.Sources), func(s Source) bool { return !s.Generate })); n != 1 {
+		t.Errorf("a file for %d generated secrets", n)
+	}
+	if !path.IsAbs(out.Path) || path.Clean(out.Path) != out.Path || out.Path == "/" || out.Mode&^0o775 != 0 || out.Mode&0o400 == 0 || !slices.Contains(outputFormats, string(out.Format)) {
+		t.Errorf("a file that cannot be written: %+v", out)
 	}
 }
 

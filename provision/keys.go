@@ -21,12 +21,13 @@ var (
 		"type", "scopes", "scope_sets", "allowed_ips", "audience", "labels",
 	}
 	entryKeys = slices.Concat([]string{
-		"action", "user", "name", "key", "all", "expect", "token", "digest", "generate", "credentials", "from", "set",
-		"grace", "generation", "older_than",
+		"action", "user", "name", "key", "all", "expect", "token", "token_file", "token_env", "digest", "generate", "credentials",
+		"write_to", "from", "set", "grace", "generation", "older_than",
 	}, attributeKeys)
 	setKeys        = slices.Concat([]string{"user", "name"}, attributeKeys)
 	fromKeys       = []string{"user", "name", "key"}
-	credentialKeys = []string{"key", "digest", "token", "generate"}
+	credentialKeys = []string{"key", "digest", "token", "token_file", "token_env", "generate"}
+	outputKeys     = []string{"path", "mode", "owner", "group", "format"}
 	userKeys       = []string{"user", "blocked", "reason"}
 )
 
@@ -36,6 +37,7 @@ var (
 	setScope        = &scope{setKeys, setHint}
 	fromScope       = &scope{fromKeys, fromHint}
 	credentialScope = &scope{credentialKeys, credentialHint}
+	outputScope     = &scope{outputKeys, outputHint}
 	userScope       = &scope{userKeys, userHint}
 )
 
@@ -55,13 +57,15 @@ func entryHint(key string) string {
 		return "it belongs at the top of the file"
 	case slices.Contains(userKeys, key):
 		return `it belongs in an entry under "users"`
+	case slices.Contains(outputKeys, key):
+		return `it belongs under "write_to"`
 	}
 	return "an entry has " + strings.Join(entryKeys, ", ")
 }
 
 func setHint(key string) string {
 	switch key {
-	case "token", "digest", "generate", "credentials", "grace", "generation", "older_than":
+	case "token", "token_file", "token_env", "digest", "generate", "credentials", "write_to", "grace", "generation", "older_than":
 		return `"update" keeps the secret, and "regenerate" or "ensure" replaces it`
 	case "key":
 		return `a token's key changes only with its secret; "key" in the entry selects the token`
@@ -83,6 +87,13 @@ func credentialHint(key string) string {
 		return `it belongs in the entry, beside "credentials"`
 	}
 	return "a credential has " + strings.Join(credentialKeys, ", ")
+}
+
+func outputHint(key string) string {
+	if slices.Contains(entryKeys, key) {
+		return `it belongs in the entry, beside "write_to"`
+	}
+	return `under "write_to" there are ` + strings.Join(outputKeys, ", ")
 }
 
 func userHint(key string) string {
@@ -167,7 +178,9 @@ func (fs *fields) forget(key string) {
 
 func (v *validator) unknownKey(fs *fields, key *node) {
 	likely := ""
-	elsewhere := slices.Contains(topKeys, key.text) || slices.Contains(entryKeys, key.text) || slices.Contains(userKeys, key.text)
+	elsewhere := slices.ContainsFunc([][]string{topKeys, entryKeys, userKeys, outputKeys}, func(keys []string) bool {
+		return slices.Contains(keys, key.text)
+	})
 	if !elsewhere && len(v.report.problems) <= maxProblems { // what is not told needs no advice
 		likely = Nearest(key.text, fs.scope.keys)
 	}

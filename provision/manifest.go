@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 // Manifest is what a patch says, once it is known to be valid by itself. It
 // holds no secret: a literal token is reduced to its key and digest while it
-// is decoded.
+// is decoded. What it names, files and variables, has not been looked at.
 type Manifest struct {
 	OnSuccess Disposition
 	// Once is the name under which the manifest is applied a single time in
@@ -81,6 +82,9 @@ type Entry struct {
 	// Set is stated for an update, and nowhere else.
 	Set Stated[Set]
 
+	// WriteTo is where the one secret goes that is generated.
+	WriteTo Stated[Output]
+
 	// For what replaces credentials: how long the old ones stay good, the
 	// generation at which nothing is done any more, and the age below which
 	// nothing is done.
@@ -110,13 +114,19 @@ func (s *Selector) TokenName() store.Name {
 	return store.Name{User: s.User.Value, Name: s.Name.Value}
 }
 
-// Source is where one credential comes from: it is to be generated, or it is
-// stated.
+// Source is where one credential comes from: it is to be generated, it is
+// stated, or it is the text of a file or of a variable of the environment. In
+// the last two cases Credential has no more than a key, if one is stated.
 type Source struct {
 	Pos      Pos
 	Generate bool
+	File     string // absolute and clean; empty for none
+	Env      string // a name; empty for none
 	Credential
 }
+
+// outside tells whether the credential is yet to be read.
+func (s *Source) outside() bool { return s.File != "" || s.Env != "" }
 
 // Credential is a key and a digest, stated so or computed from a literal
 // token. HasKey is false where a digest is stated alone: that of a credential
@@ -152,6 +162,24 @@ type Set struct {
 	Name Stated[string]
 	Attributes
 }
+
+// Output is a file that a generated token is written to.
+type Output struct {
+	Path         string      // absolute and clean
+	Mode         fs.FileMode // permissions
+	Owner, Group Stated[string]
+	Format       OutputFormat
+}
+
+// OutputFormat is how a token is written.
+type OutputFormat string
+
+// The formats, by their names in manifests. All end in a line break.
+const (
+	RawOutput  OutputFormat = "raw"  // the token
+	JSONOutput OutputFormat = "json" // an object with "token" and "key"
+	EnvOutput  OutputFormat = "env"  // lines TOKENDROP_TOKEN=… and TOKENDROP_KEY=…
+)
 
 // UserEntry says whether users may use tokens at all.
 type UserEntry struct {

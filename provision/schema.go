@@ -41,7 +41,7 @@ type object map[string]any
 func topSchema() object {
 	defs := object{
 		"entry": entrySchema(), "set": setSchema(), "from": fromSchema(),
-		"credential": credentialSchema(), "user": userSchema(),
+		"credential": credentialSchema(), "output": outputSchema(), "user": userSchema(),
 	}
 	for _, action := range actions {
 		defs[action] = actionSchema(Action(action))
@@ -90,7 +90,7 @@ func entrySchema() object {
 	dependent := sourceSchemas()
 	dependent["expires_at"] = lacks("expires_in")
 	dependent["user"] = object{"anyOf": []object{required("name"), required("all")}}
-	dependent["all"] = lacks("name", "key", "token", "digest")
+	dependent["all"] = lacks(slices.Concat([]string{"name", "key"}, secretKeys)...)
 	dependent["expect"] = object{"anyOf": []object{required("all"), having("key", object{"type": "array"})}}
 	entry["dependentSchemas"] = dependent
 	return entry
@@ -110,7 +110,7 @@ func listSchema() object {
 	list := having("key", object{"type": "array"})
 	several := object{"anyOf": []object{list, required("all")}}
 	return object{"allOf": []object{
-		{"if": list, "then": lacks("user", "name", "token", "digest")},
+		{"if": list, "then": lacks(slices.Concat([]string{"user", "name"}, secretKeys)...)},
 		{"if": several, "then": properties("set", lacks("user", "name"))},
 	}}
 }
@@ -124,7 +124,7 @@ func actionSchema(action Action) object {
 	case action == Create || action == Copy:
 		s["required"] = []string{"user", "name"}
 	case action == Revoke:
-		s["anyOf"] = []object{named, required("key"), required("all"), required("token"), required("digest")}
+		s["anyOf"] = append([]object{named, required("key"), required("all")}, requiredEach(secretKeys)...)
 	case several:
 		s["anyOf"] = []object{named, required("key"), required("all")}
 	default:
@@ -136,6 +136,11 @@ func actionSchema(action Action) object {
 	switch action {
 	case Create:
 		s["allOf"] = createSchemas()
+		s["dependentSchemas"] = object{"write_to": generatesOne()}
+	case Ensure:
+		s["dependentSchemas"] = object{"write_to": generatesOne()}
+	case Regenerate:
+		s["dependentSchemas"] = object{"write_to": lacks(secretKeys...)}
 	case Update:
 		s["required"] = []string{"set"}
 	case Copy:
@@ -148,12 +153,9 @@ func actionSchema(action Action) object {
 // has its default.
 func createSchemas() []object {
 	custom := having("type", object{"const": types[len(types)-1]})
-	var sources, scoped []object
-	for _, key := range sourceKeys {
-		sources = append(sources, required(key))
-	}
+	var scoped []object
 	all := []object{
-		{"anyOf": sources},
+		{"anyOf": requiredEach(sourceKeys)},
 		{"if": object{"anyOf": []object{required("generate"), required("credentials")}}, "then": lacks("key")},
 	}
 	for _, key := range []string{"scopes", "scope_sets"} {
@@ -162,6 +164,12 @@ func createSchemas() []object {
 		scoped = append(scoped, some)
 	}
 	return append(all, object{"if": custom, "then": object{"anyOf": scoped}})
+}
+
+// generatesOne is for what generates one secret, which can be written.
+func generatesOne() object {
+	one := object{"contains": required("generate"), "minContains": 1, "maxContains": 1}
+	return object{"anyOf": []object{required("generate"), having("credentials", one)}}
 }
 
 // typeSchema says that scopes go with the last of the types only.
@@ -176,6 +184,14 @@ func typeSchema() object {
 func ref(name string) object { return object{"$ref": "#/$defs/" + name} }
 
 func required(keys ...string) object { return object{"required": keys} }
+
+func requiredEach(keys []string) []object {
+	var list []object
+	for _, key := range keys {
+		list = append(list, required(key))
+	}
+	return list
+}
 
 func properties(key string, s object) object { return object{"properties": object{key: s}} }
 

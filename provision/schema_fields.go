@@ -3,6 +3,7 @@ package provision
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ func fieldSchemas(set bool) map[string]object {
 		"credentials": {"type": "array", "items": ref("credential"), "minItems": 1, "maxItems": maxCredentials},
 		"from":        ref("from"),
 		"set":         ref("set"),
+		"write_to":    ref("output"),
 		"grace":       pattern(durationForm.String(), "how long replaced credentials stay good, at most 30d"),
 		"generation":  {"type": "integer", "minimum": 1, "description": "nothing is done at this generation or beyond"},
 		"older_than":  lasting1s("nothing is done to a secret that is not older"),
@@ -39,10 +41,12 @@ func selectorSchemas() map[string]object {
 
 func sourceFields() map[string]object {
 	return map[string]object{
-		"key":      keySchema(),
-		"token":    {"type": "string", "minLength": 20, "maxLength": 512, "pattern": "^[!-~]+$", "description": "the token itself, a secret; better are \"key\" and \"digest\""},
-		"digest":   pattern("^(sha256:([0-9A-Za-z+/]{43}=|[0-9a-f]{64})|hmac-sha(256|512):[^:]+:[0-9a-f]+)$", "of the secret, as \"tokendrop token key --manifest\" prints it"),
-		"generate": {"const": true, "description": "the daemon makes the token"},
+		"key":        keySchema(),
+		"token":      {"type": "string", "minLength": 20, "maxLength": 512, "pattern": "^[!-~]+$", "description": "the token itself, a secret; better are \"key\" and \"digest\""},
+		"token_file": pathSchema("a file with the token in it, beneath the drop directory's \"secret_dirs\""),
+		"token_env":  pattern(envForm.String(), "a variable of the daemon's environment with the token in it, of the drop directory's \"secret_env\""),
+		"digest":     pattern("^(sha256:([0-9A-Za-z+/]{43}=|[0-9a-f]{64})|hmac-sha(256|512):[^:]+:[0-9a-f]+)$", "of the secret, as \"tokendrop token key --manifest\" prints it"),
+		"generate":   {"const": true, "description": "the daemon makes the token"},
 	}
 }
 
@@ -93,11 +97,32 @@ func fromSchema() object {
 
 func credentialSchema() object {
 	s := mapping(credentialKeys, sourceFields())
-	s["anyOf"] = []object{required("token"), required("digest"), required("generate")}
+	s["anyOf"] = append(requiredEach(secretKeys), required("generate"))
 	dependent := sourceSchemas()
-	dependent["generate"] = lacks("token", "digest", "key")
+	dependent["generate"] = lacks(slices.Concat(secretKeys, []string{"key"})...)
 	s["dependentSchemas"] = dependent
 	return s
+}
+
+func outputSchema() object {
+	path := pathSchema("where the token is written, beneath the drop directory's \"output_dirs\"")
+	path["not"] = object{"anyOf": []object{path["not"].(object), {"pattern": `\` + stagedSuffix + "$"}}}
+	s := mapping(outputKeys, map[string]object{
+		"path":   path,
+		"mode":   pattern(modeForm.String(), "permissions in octal; 0600 unless stated"),
+		"owner":  pattern(accountForm.String(), "a user's name or number"),
+		"group":  pattern(accountForm.String(), "a group's name or number"),
+		"format": {"enum": outputFormats, "description": "the token, JSON, or lines for a shell; raw unless stated"},
+	})
+	s["required"] = []string{"path"}
+	return s
+}
+
+func pathSchema(what string) object {
+	return withText(object{
+		"type": "string", "maxLength": maxPath, "pattern": "^(/" + printable("/") + "+)+$",
+		"not": object{"pattern": `/\.{1,2}(/|$)`},
+	}, what)
 }
 
 func userSchema() object {

@@ -167,6 +167,24 @@ func TestSchemaRefusesEach(t *testing.T) {
 		"action: create, user: u, name: n, generate: true, allowed_ips: [a.b]",
 		"action: create, user: u, name: 'n ', generate: true",
 		"action: create, user: u, name: \"n\\u200b\", generate: true",
+		"action: create, user: u, name: n, token_file: /a, token_env: A",
+		"action: create, user: u, name: n, token_file: a",
+		"action: create, user: u, name: n, token_file: /a/../b",
+		"action: create, user: u, name: n, token_env: 1",
+		"action: create, user: u, name: n, token_env: A-B",
+		"action: create, user: u, name: n, token_env: A, write_to: {path: /a}",
+		"action: create, user: u, name: n, credentials: [{token_env: A}], write_to: {path: /a}",
+		"action: create, user: u, name: n, credentials: [{generate: true}, {generate: true}], write_to: {path: /a}",
+		"action: create, user: u, name: n, generate: true, write_to: {}",
+		"action: create, user: u, name: n, generate: true, write_to: {path: /a/}",
+		"action: create, user: u, name: n, generate: true, write_to: {path: /a/.b.tokendrop}",
+		"action: create, user: u, name: n, generate: true, write_to: {path: /a, mode: '0602'}",
+		"action: create, user: u, name: n, generate: true, write_to: {path: /a, owner: a b}",
+		"action: create, user: u, name: n, generate: true, write_to: {path: /a, format: text}",
+		"action: ensure, user: u, name: n, write_to: {path: /a}",
+		"action: regenerate, user: u, name: n, token_env: A, write_to: {path: /a}",
+		"action: delete, user: u, name: n, token_env: A",
+		"action: revoke, user: u, all: true, token_file: /a",
 		"action: copy, user: u, name: n",
 		"action: copy, user: u, name: n, from: {user: u}",
 		"action: delete, user: u",
@@ -228,7 +246,7 @@ func TestSchemaIsWhole(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []object{topSchema(), entrySchema(), setSchema(), fromSchema(), credentialSchema(), userSchema()} {
+	for _, s := range []object{topSchema(), entrySchema(), setSchema(), fromSchema(), credentialSchema(), outputSchema(), userSchema()} {
 		for key, field := range s["properties"].(object) {
 			if len(field.(object)) == 0 {
 				t.Errorf("nothing is said of %q", key)

@@ -30,7 +30,7 @@ func (v *validator) oneToken(fs *fields, action Action) {
 	noUser, noName := fs.missing("user"), fs.missing("name")
 	noKey := fs.missing("key")
 	if action == Revoke {
-		noKey = noKey && fs.missing("token") && fs.missing("digest")
+		noKey = noKey && fs.missing(secretKeys...)
 	}
 	switch {
 	case noUser && noName && (action == Create || action == Copy):
@@ -50,7 +50,7 @@ func (v *validator) allOf(fs *fields, e *Entry) {
 	if fs.missing("user") {
 		v.report.at(all.key.pos, `"all" means all tokens of a user; state "user" beside it`)
 	}
-	for _, name := range []string{"name", "key", "token", "digest"} {
+	for _, name := range slices.Concat([]string{"name", "key"}, secretKeys) {
 		if f := fs.stated(name); f != nil && e.All.OK {
 			v.report.at(f.key.pos, fmt.Sprintf(`"all" means every token of the user; remove it, or %q`, name))
 			fs.forget(name)
@@ -65,7 +65,7 @@ func (v *validator) listed(fs *fields, e *Entry, f *field) {
 		v.report.at(f.value.pos, fmt.Sprintf(`a list of keys goes with update, delete, revoke, enable and disable; %q is about one token`, e.Action))
 		return
 	}
-	for _, name := range []string{"user", "name", "token", "digest"} {
+	for _, name := range slices.Concat([]string{"user", "name"}, secretKeys) {
 		if other := fs.stated(name); other != nil {
 			v.report.at(other.key.pos, fmt.Sprintf(`a list of keys means its tokens without anything else; remove %q`, name))
 			fs.forget(name)

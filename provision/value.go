@@ -70,6 +70,8 @@ func mapWanted(key string) string {
 		return `is a mapping with "key", or "user" and "name", of the token to copy`
 	case "labels":
 		return "is a mapping of keys to texts"
+	case "write_to":
+		return `is a mapping with "path", the file that the token is written to`
 	}
 	return "is a mapping of fields to values"
 }

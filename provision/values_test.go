@@ -143,7 +143,7 @@ func TestSetClears(t *testing.T) {
 func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"usr": "user", "uesr": "user", "User": "user", "expires-at": "expires_at", "expiresAt": "expires_at", "expire_at": "expires_at",
-		"issued": "issued_at", "kye": "key", "ke": "key", "x": "", "": "", "colour": "", "token_file": "",
+		"issued": "issued_at", "kye": "key", "ke": "key", "x": "", "": "", "colour": "", "tokenfile": "token_file", "writeTo": "write_to",
 		"scope": "scopes", "scopesets": "scope_sets", "allowedIPs": "allowed_ips", "label": "labels", "typ": "type", "credential": "credentials",
 		"olderThan": "older_than", "form": "from", "graze": "grace", "al": "all",
 	} {

@@ -8,12 +8,16 @@ import (
 
 const (
 	warnLiteral = `a secret in a file; state "key" and "digest" in its place, which "tokendrop token key --manifest" prints`
-	warnUnseen  = `nobody will ever see the secret that is generated here; make it with "tokendrop token new --manifest", and state "key" and "digest"`
+	warnUnseen  = `nobody will ever see the secret that is generated here; make it with "tokendrop token new --manifest", and state "key" and "digest", or let "write_to" say where it goes`
+	warnOthers  = `every user of the host can read the file that the token is written to; leave "mode" out, or state one that ends in 0`
 	warnForEver = `full access without an end: whoever finds the token can do everything with it for ever; state an expiry, or another "type"`
 	warnOpaque  = `a token of another product: half of its digest is its key, which is public, so only a random one may be imported`
 	warnNoKey   = `a digest without "key" is that of another product's token, which has to be random; for one of "tokendrop token new" state its key too`
 	warnPast    = `the expiry is in the past, so that the token is refused from the start; state a later one`
 )
+
+// forOthers is the permission of everybody else to read.
+const forOthers = 0o004
 
 // Warn lists what a manifest is allowed to say, and likely should not. Now is
 // what expiries are compared with. Like problems, warnings come in the order of
@@ -32,14 +36,18 @@ func Warn(m *Manifest, now time.Time) []Problem {
 func (e *Entry) warn(r *report, now time.Time) {
 	for _, s := range e.Sources {
 		switch {
-		case s.Generate:
+		case s.Generate && !e.WriteTo.OK:
 			r.also(s.Pos, warnUnseen)
+		case s.Generate, s.outside():
 		case !s.opaque():
 		case s.HasKey:
 			r.also(s.Pos, warnOpaque)
 		case e.Action != Regenerate || e.Named(): // by its key alone, a token keeps it
 			r.also(s.Pos, warnNoKey)
 		}
+	}
+	if e.WriteTo.OK && e.WriteTo.Value.Mode&forOthers != 0 {
+		r.also(e.WriteTo.Pos, warnOthers)
 	}
 	a, pos := &e.Attributes, e.Pos
 	if e.Set.OK {

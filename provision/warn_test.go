@@ -41,6 +41,11 @@ func TestWarn(t *testing.T) {
 		"action: create, user: u, name: n, type: read-only, digest: '" + realDigest + "'":                                "2:63 no key",
 		"action: regenerate, user: u, name: n, digest: '" + realDigest + "'":                                             "2:50 no key",
 		"action: regenerate, key: " + realKey + ", digest: '" + realDigest + "'":                                         "",
+		"action: create, user: u, name: n, type: read-only, token_file: /s/a":                                            "",
+		"action: create, user: u, name: n, type: read-only, token_env: A":                                                "",
+		"action: revoke, token_file: /s/a":                                                                               "",
+		"action: create, user: u, name: n, type: read-only, generate: true, write_to: {path: /o/a}":                      "",
+		"action: regenerate, user: u, name: n, write_to: {path: /o/a, mode: '0644'}":                                     "2:52 others",
 		"action: delete, user: u, name: n":                                                                               "",
 	} {
 		m, problems := Decode("x.yaml", []byte("tokens:\n- {"+entry+"}\n"))
@@ -60,7 +65,7 @@ func TestWarn(t *testing.T) {
 
 func warningName(text string) string {
 	return map[string]string{
-		warnLiteral: "literal", warnUnseen: "unseen", warnForEver: "forever", warnPast: "past",
+		warnLiteral: "literal", warnUnseen: "unseen", warnOthers: "others", warnForEver: "forever", warnPast: "past",
 		warnOpaque: "opaque", warnNoKey: "no key",
 	}[text]
 }
