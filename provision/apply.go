@@ -74,7 +74,7 @@ const conflictRetries = 20
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
 	settings := a.Settings()
-	texts := readAll(Decoder{settings.Formats}, patches) // side by side with what another directory applies
+	texts := readAll(&settings, patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	results := make([]Result, 0, len(patches))
@@ -199,6 +199,9 @@ func (t *transaction) decide(p *text) decision {
 	if used {
 		d.entry.Outcome = store.Skipped
 		return d
+	}
+	if len(p.unread) > 0 {
+		return t.fail(p, p.unread...)
 	}
 	d.entry.Changes, problems = Plan(p.manifest, d.over, t.env(p))
 	if len(problems) > 0 {

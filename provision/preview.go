@@ -26,7 +26,7 @@ func (a *Applier) Preview(patches []Patch) []Preview {
 	p := previewer{made: make(map[token.Key]bool)}
 	p.applier, p.settings = a, &settings
 	p.begin()
-	texts := readAll(Decoder{settings.Formats}, patches)
+	texts := readAll(&settings, patches)
 	previews := make([]Preview, len(texts))
 	for i := range texts {
 		previews[i] = p.preview(&texts[i])

@@ -15,20 +15,23 @@ type text struct {
 
 	decoder  Decoder
 	sum      [sha256.Size]byte
-	manifest *Manifest // nil if there are problems
+	manifest *Manifest // resolved; nil if there are problems
 	problems []Problem
+	// unread are the problems with what the manifest points to. They decide
+	// nothing on a patch that the ledger knows, or that has nothing to do.
+	unread   []Problem
 	redacted []byte // nil if there is no secret, or if there are problems
 }
 
 // readAll reads patches side by side: decoding is most of the work, and the
 // plan, which has an order, has to wait for it.
-func readAll(decoder Decoder, patches []Patch) []text {
+func readAll(settings *Settings, patches []Patch) []text {
 	texts := make([]text, len(patches))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range patches {
 		group.Go(func() error {
-			texts[i] = newText(decoder, &patches[i])
+			texts[i] = newText(settings, &patches[i])
 			return nil
 		})
 	}
@@ -36,14 +39,16 @@ func readAll(decoder Decoder, patches []Patch) []text {
 	return texts
 }
 
-func newText(decoder Decoder, p *Patch) text {
+func newText(settings *Settings, p *Patch) text {
 	if p.Refusal != "" { // unread, so nothing is known of its bytes
 		return text{Patch: p, problems: []Problem{{Text: p.Refusal}}}
 	}
+	decoder := Decoder{settings.Formats}
 	t := text{Patch: p, decoder: decoder, sum: sha256.Sum256(p.Data)}
 	t.manifest, t.problems = decoder.Decode(p.Source.Path, p.Data)
 	if len(t.problems) == 0 {
 		t.redacted = decoder.Redact(p.Source.Path, p.Data)
+		t.manifest, t.unread = settings.resolve(t.manifest, p.Source.Dir)
 	}
 	return t
 }

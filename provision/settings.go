@@ -17,7 +17,8 @@ type Settings struct {
 	Rules     map[string]Rules    // by the names of drop directories
 
 	// Forbidden are the configuration's own files, which hold secrets or say
-	// who has rights. No manifest reads or writes them, by whatever path.
+	// who has rights, and directories. No manifest reads or writes them, or what
+	// is in them, by whatever path.
 	Forbidden []string
 }
 

@@ -161,6 +161,9 @@ func (c *Config) Manifests() provision.Settings {
 	for _, d := range c.Drops {
 		s.Rules[d.Name] = d.Rules
 	}
+	if c.Store.Backend == Badger {
+		s.Forbidden = append(s.Forbidden, c.Store.Path)
+	}
 	return s
 }
 
