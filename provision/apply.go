@@ -15,11 +15,13 @@ import (
 
 // Patch is a manifest on its way into the store.
 type Patch struct {
-	ID      store.PatchID
-	Source  store.Source
-	Author  string
-	Data    []byte
-	Refusal string // why it fails whatever is in it; empty for most
+	ID     store.PatchID
+	Source store.Source
+	Author string
+	Data   []byte
+	// Signature is the detached SSH signature over Data; nil if there is none.
+	Signature []byte
+	Refusal   string // why it fails whatever is in it; empty for most
 	// Recovered: it may have its ledger entry from before a crash.
 	Recovered bool
 }
@@ -74,7 +76,7 @@ const conflictRetries = 20
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
 	settings := a.Settings()
-	texts := readAll(&settings, patches) // side by side with what another directory applies
+	texts := reader{settings: &settings, now: a.Now()}.readAll(patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	results := make([]Result, 0, len(patches))
@@ -122,6 +124,7 @@ type transaction struct {
 	settings  *Settings
 	askLedger bool
 	tooLarge  bool // a patch is not to be tried, because the store does not take it
+	rehearsal bool // nothing is applied: "for" and "serial" are not looked at
 	now       time.Time
 	draft     *store.Draft
 	size      store.Size
@@ -192,6 +195,12 @@ func (t *transaction) decide(p *text) decision {
 		d.entry.Outcome = store.Skipped
 		return d
 	}
+	var problems []Problem
+	if !t.rehearsal {
+		if problems = p.inPlace(d.over, t.settings.Rules[p.Source.Dir].Policy); len(problems) > 0 {
+			return t.fail(p, problems...)
+		}
+	}
 	used, problems := p.once(d.over)
 	if len(problems) > 0 {
 		return t.fail(p, problems...)
@@ -207,6 +216,7 @@ func (t *transaction) decide(p *text) decision {
 	if len(problems) > 0 {
 		return t.fail(p, problems...)
 	}
+	p.useSerial(d.over)
 	d.entry.Changed = slices.ContainsFunc(d.entry.Changes, func(c store.Change) bool { return c.Result != store.Unchanged })
 	return d
 }
@@ -230,6 +240,6 @@ func (t *transaction) env(p *text) Env {
 func (t *transaction) entry(p *text, outcome store.Outcome) store.Entry {
 	return store.Entry{
 		Patch: p.ID, Time: t.now, Dir: p.Source.Dir, Path: p.Source.Path,
-		Outcome: outcome, SHA256: p.sum, Author: p.Author,
+		Outcome: outcome, SHA256: p.sum, Author: p.author(),
 	}
 }

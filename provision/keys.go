@@ -15,7 +15,7 @@ type scope struct {
 }
 
 var (
-	topKeys       = []string{"version", "action", "on_success", "once", "tokens", "users"}
+	topKeys       = []string{"version", "action", "on_success", "once", "for", "serial", "tokens", "users"}
 	attributeKeys = []string{
 		"description", "expires_at", "expires_in", "not_before", "issued_at", "active",
 		"type", "scopes", "scope_sets", "allowed_ips", "audience", "labels",

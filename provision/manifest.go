@@ -18,7 +18,11 @@ type Manifest struct {
 	OnSuccess Disposition
 	// Once is the name under which the manifest is applied a single time in
 	// its drop directory.
-	Once    Stated[string]
+	Once Stated[string]
+	// For is where the manifest has to lie to be applied, as DROPNAME/PATH.
+	For Stated[string]
+	// Serial has to be higher than any that was installed from that place.
+	Serial  Stated[uint64]
 	Entries []Entry
 	Users   []UserEntry
 	// Literals are the places of the secrets that the file holds.

@@ -20,13 +20,14 @@ type Step struct {
 }
 
 // Preview tells what applying manifests would do, each on top of those before
-// it, and changes nothing.
+// it, and changes nothing. It asks for no signature, and takes "for" and
+// "serial" as right: the file may be looked at anywhere, before it is signed.
 func (a *Applier) Preview(patches []Patch) []Preview {
 	settings := a.Settings()
 	p := previewer{made: make(map[token.Key]bool)}
-	p.applier, p.settings = a, &settings
+	p.applier, p.settings, p.rehearsal = a, &settings, true
 	p.begin()
-	texts := readAll(&settings, patches)
+	texts := reader{settings: &settings, unsigned: true}.readAll(patches)
 	previews := make([]Preview, len(texts))
 	for i := range texts {
 		previews[i] = p.preview(&texts[i])

@@ -31,4 +31,15 @@
 //     share it.
 //  11. The ledger is believed before the file: a patch that has an entry is
 //     never planned again.
+//
+// Invariants of signatures, where a drop directory wants them:
+//
+//  1. Verified first. Nothing is decoded, and no reason tells of it, before
+//     one of the allowed signers is known to have signed those very bytes.
+//  2. Whom allowed_signers admits, ssh-keygen would admit too. What cannot be
+//     read of it, file or line, admits nobody.
+//  3. A signed file is good once. It says where it lies and has a serial number
+//     higher than any that was installed from there; the number is a mark,
+//     which stays when file and token are gone, in the transaction that
+//     installs it.
 package provision

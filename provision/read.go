@@ -3,18 +3,21 @@ package provision
 import (
 	"crypto/sha256"
 	"runtime"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tokendrop/tokendrop/store"
 )
 
-// text is a patch with all that follows from its bytes alone.
+// text is a patch with all that follows from its bytes, and those of its
+// signature.
 type text struct {
 	*Patch
 
 	decoder  Decoder
 	sum      [sha256.Size]byte
+	signer   string    // empty where no signature is needed, or it is wrong
 	manifest *Manifest // resolved; nil if there are problems
 	problems []Problem
 	// unread are the problems with what the manifest points to. They decide
@@ -25,13 +28,13 @@ type text struct {
 
 // readAll reads patches side by side: decoding is most of the work, and the
 // plan, which has an order, has to wait for it.
-func readAll(settings *Settings, patches []Patch) []text {
+func (r reader) readAll(patches []Patch) []text {
 	texts := make([]text, len(patches))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range patches {
 		group.Go(func() error {
-			texts[i] = newText(settings, &patches[i])
+			texts[i] = r.read(&patches[i])
 			return nil
 		})
 	}
@@ -39,18 +42,45 @@ func readAll(settings *Settings, patches []Patch) []text {
 	return texts
 }
 
-func newText(settings *Settings, p *Patch) text {
+// reader makes texts of patches.
+type reader struct {
+	settings *Settings
+	now      time.Time
+	unsigned bool // no signature is needed
+}
+
+func (r reader) read(p *Patch) text {
 	if p.Refusal != "" { // unread, so nothing is known of its bytes
 		return text{Patch: p, problems: []Problem{{Text: p.Refusal}}}
 	}
-	decoder := Decoder{settings.Formats}
-	t := text{Patch: p, decoder: decoder, sum: sha256.Sum256(p.Data)}
-	t.manifest, t.problems = decoder.Decode(p.Source.Path, p.Data)
-	if len(t.problems) == 0 {
-		t.redacted = decoder.Redact(p.Source.Path, p.Data)
-		t.manifest, t.unread = settings.resolve(t.manifest, p.Source.Dir)
+	t := text{Patch: p, decoder: Decoder{r.settings.Formats}, sum: sha256.Sum256(p.Data)}
+	if policy := r.settings.Rules[p.Source.Dir].Policy; policy.wantsSignature() && !r.unsigned {
+		var err error
+		if t.signer, err = policy.signer(p, r.now); err != nil {
+			t.problems = []Problem{{Text: err.Error()}} // and nothing of what is in it
+			return t
+		}
+	}
+	t.decode()
+	if t.manifest != nil {
+		t.manifest, t.unread = r.settings.resolve(t.manifest, p.Source.Dir)
 	}
 	return t
+}
+
+func (t *text) decode() {
+	t.manifest, t.problems = t.decoder.Decode(t.Source.Path, t.Data)
+	if len(t.problems) == 0 {
+		t.redacted = t.decoder.Redact(t.Source.Path, t.Data)
+	}
+}
+
+// author is who answers for the patch, as far as that is known.
+func (t *text) author() string {
+	if t.signer != "" {
+		return t.signer
+	}
+	return t.Author
 }
 
 // once tells whether the manifest's "once" has run with this content, and uses
@@ -89,8 +119,12 @@ func (t *text) decided(entry *store.Entry) Result {
 	if entry.SHA256 != t.sum {
 		return Result{Another: true}
 	}
+	if entry.Outcome == store.Failed || t.manifest != nil {
+		return t.result(entry)
+	}
+	t.decode() // its signature, which was good then, need not be so now
 	r := t.result(entry)
-	if entry.Outcome != store.Failed && t.manifest == nil { // another version could read it
+	if t.manifest == nil { // another version could read it
 		r.Redacted = t.decoder.Redact(t.Source.Path, t.Data)
 	}
 	return r

@@ -51,6 +51,8 @@ func topSchema() object {
 		"action":     {"enum": actions, "description": "the action of the entries that state none"},
 		"on_success": {"enum": dispositions, "description": "what becomes of the file once it is applied"},
 		"once":       nameSchema(maxOnce, "the manifest is applied a single time under this name"),
+		"for":        {"type": "string", "pattern": "^.+/[^/]+$", "description": "where the manifest has to lie, as DROPNAME/PATH"},
+		"serial":     {"type": "integer", "minimum": 1, "description": "higher than any that was installed from that place"},
 		"tokens":     {"type": "array", "items": ref("entry"), "maxItems": maxEntries},
 		"users":      {"type": "array", "items": ref("user"), "maxItems": maxEntries},
 	})

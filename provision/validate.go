@@ -35,6 +35,8 @@ func (v *validator) manifest(docs []*node) *Manifest {
 		v.version(fs.stated("version"))
 		disposition = agreed(v, "on_success", disposition, v.disposition(fs.stated("on_success")))
 		m.Once = agreed(v, "once", m.Once, v.identifier(fs.stated("once"), maxOnce))
+		m.For = agreed(v, "for", m.For, v.place(fs.stated("for")))
+		m.Serial = agreed(v, "serial", m.Serial, v.whole(fs.stated("serial"), 1, 63))
 		if !v.entries(m, fs) {
 			return m
 		}
