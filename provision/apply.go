@@ -127,14 +127,17 @@ type transaction struct {
 	rehearsal bool // nothing is applied: "for" and "serial" are not looked at
 	now       time.Time
 	draft     *store.Draft
-	size      store.Size
-	entries   []store.Entry
-	results   []Result
+	// firstIssues goes into each Env.
+	firstIssues []string
+	size        store.Size
+	entries     []store.Entry
+	results     []Result
 }
 
 func (t *transaction) begin() {
 	t.now = t.applier.Now().UTC().Truncate(time.Millisecond)
 	t.draft = store.NewDraft(t.applier.Store)
+	t.firstIssues = t.settings.firstIssues()
 }
 
 func (t *transaction) plan(ctx context.Context, patches []text) error {
@@ -234,6 +237,7 @@ func (t *transaction) env(p *text) Env {
 	return Env{
 		Now: t.now, Random: t.applier.Random, Source: p.Source, Formats: t.settings.Formats,
 		ScopeSets: t.settings.ScopeSets, Rules: t.settings.Rules[p.Source.Dir],
+		FirstIssues: t.firstIssues,
 	}
 }
 

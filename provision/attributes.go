@@ -47,8 +47,6 @@ func (a *Attributes) check(rec *store.Record) error {
 			pos = a.ScopeSets.Pos
 		}
 		return refuse(pos, "only a custom token has scopes; state \"type: custom\" too")
-	case store.HeaderSize(rec) > store.MaxHeaders:
-		return refuse(Pos{}, "what is told of the token to the protected service would be longer than 3 KiB; shorten its labels or scopes")
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (p *planner) credential(rec *store.Record, old []store.Credential, keep tok
 		}
 	}
 	if owner, taken := p.draft.ByKey(stated.Key); taken && owner.Name != rec.Name {
-		return store.Credential{}, false, refuse(s.Pos, "key is taken: another token has it")
+		return store.Credential{}, false, p.taken(s.Pos, &owner)
 	}
 	if p.revoked(stated.Key, rec.User) {
 		return store.Credential{}, false, refuse(s.Pos, wasRevoked)

@@ -17,6 +17,9 @@ type Env struct {
 	Formats   token.Formats // of what is generated
 	ScopeSets map[string][]string
 	Rules     Rules // of the drop directory
+	// FirstIssues are patterns of the users of whose tokens the first issue is
+	// remembered when the token itself no longer tells it.
+	FirstIssues []string
 }
 
 // Plan works out what a manifest changes and writes it into draft, entry by
@@ -24,7 +27,8 @@ type Env struct {
 // each token and each user. With any problem the draft must be thrown away: the
 // unit is the patch. There are at most as many problems as Decode has.
 func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) {
-	p := planner{draft: draft, tokens: draft, env: env}
+	p := planner{draft: draft, env: env, judge: judge{env.Rules.Policy, env.ScopeSets}}
+	p.tokens = view{draft, &p.judge}
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		if err := p.entry(e); err != nil {
@@ -32,7 +36,9 @@ func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) 
 		}
 	}
 	for i := range m.Users {
-		p.user(&m.Users[i])
+		if err := p.user(&m.Users[i]); err != nil {
+			p.report.also(m.Users[i].Pos, err.Error())
+		}
 	}
 	return p.changes, p.report.sorted()
 }
@@ -40,6 +46,7 @@ func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) 
 type planner struct {
 	draft   *store.Draft
 	tokens  store.Reader // of the draft, what the manifest may see
+	judge   judge
 	env     Env
 	changes []store.Change
 	report  report
@@ -63,6 +70,9 @@ func placeOf(e *Entry, err error) Pos {
 }
 
 func (p *planner) entry(e *Entry) error {
+	if !p.judge.permitsAction(string(e.Action)) {
+		return refuse(Pos{}, p.judge.says(ruleActions))
+	}
 	switch e.Action {
 	case Create:
 		return p.create(e)
@@ -113,8 +123,7 @@ func (p *planner) add(rec store.Record, e *Entry) error {
 	if err := e.apply(&rec, rec.IssuedAt); err != nil {
 		return err
 	}
-	p.insert(e, &rec)
-	return nil
+	return p.insert(e, &rec)
 }
 
 func (p *planner) ensure(e *Entry) error {
@@ -243,7 +252,13 @@ func (p *planner) isDue(rec *store.Record, e *Entry) bool {
 }
 
 // user says whether users may use tokens.
-func (p *planner) user(u *UserEntry) {
+func (p *planner) user(u *UserEntry) error {
+	switch {
+	case !p.judge.permitsAction(Block):
+		return refuse(Pos{}, p.judge.says(ruleActions))
+	case !p.judge.permitsUsers(u.User):
+		return refuse(Pos{}, p.judge.says(ruleUsers))
+	}
 	id, rule := store.UserRuleID(u.User), store.Rule{Blocked: u.Blocked, Reason: u.Reason}
 	change := store.Change{Action: "unblock", Name: store.Name{User: u.User}, Result: store.Unchanged}
 	if u.Blocked {
@@ -254,4 +269,5 @@ func (p *planner) user(u *UserEntry) {
 		change.Result = store.Updated
 	}
 	p.changes = append(p.changes, change)
+	return nil
 }

@@ -19,6 +19,8 @@ type world struct {
 	now     time.Time
 	last    uint64
 	formats token.Formats
+
+	settings Settings // beside formats
 }
 
 func newWorld(t *testing.T) *world {
@@ -28,12 +30,21 @@ func newWorld(t *testing.T) *world {
 // apply applies a manifest whole, or returns its problems.
 func (w *world) apply(text string) ([]store.Change, []Problem) {
 	w.t.Helper()
+	return w.applyIn("spool", text)
+}
+
+// applyIn does so in a drop directory.
+func (w *world) applyIn(dir, text string) ([]store.Change, []Problem) {
+	w.t.Helper()
 	m, problems := Decoder{w.formats}.Decode("x.yaml", []byte(text))
 	if len(problems) > 0 {
 		w.t.Fatalf("the manifest is wrong by itself: %v\n%s", problems, text)
 	}
 	draft := store.NewDraft(&w.index)
-	changes, problems := Plan(m, draft, Env{Now: w.now, Random: rand.Reader, Source: store.Source{Dir: "spool", Path: "x.yaml"}, Formats: w.formats})
+	changes, problems := Plan(m, draft, Env{
+		Now: w.now, Random: rand.Reader, Source: store.Source{Dir: dir, Path: "x.yaml"}, Formats: w.formats,
+		ScopeSets: w.settings.ScopeSets, Rules: w.settings.Rules[dir], FirstIssues: w.settings.firstIssues(),
+	})
 	if len(problems) > 0 {
 		return nil, problems
 	}

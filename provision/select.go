@@ -120,17 +120,28 @@ func (p *planner) revoke(e *Entry) error {
 		p.remove(e, &rec, store.KeysRevoked)
 	}
 	for _, key := range missing {
-		p.remember(e, key)
+		if err := p.forbid(e, key); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// remember revokes a key that no token has.
-func (p *planner) remember(e *Entry, key token.Key) {
+// forbid revokes a key that no token has. Where the policy has a rule on users,
+// that is for the user alone who is stated: the key may be that of another's
+// token, which is not seen, or which is yet to come.
+func (p *planner) forbid(e *Entry, key token.Key) error {
+	user := ""
+	if p.judge.restrictsUsers() {
+		if user = e.User.Value; !e.User.OK || !p.judge.permitsUser(user) {
+			return refuse(e.User.Pos, p.judge.says(ruleUsers)+"; to revoke a key that no token has, state one of them beside it")
+		}
+	}
 	change := store.Change{Action: string(e.Action), Key: key, Name: e.TokenName(), Result: store.Unchanged}
-	if !key.IsZero() && !p.revoked(key, "") {
-		p.draft.SetMark(store.RevokedID(key, ""), "")
+	if !key.IsZero() && !p.revoked(key, user) {
+		p.draft.SetMark(store.RevokedID(key, user), "")
 		change.Result = store.KeysRevoked
 	}
 	p.changes = append(p.changes, change)
+	return nil
 }

@@ -22,6 +22,22 @@ type Settings struct {
 	Forbidden []string
 }
 
+// firstIssues are patterns of the users of whose tokens the first issue has to
+// be remembered, because a lifetime counts from it.
+func (s *Settings) firstIssues() []string {
+	var patterns []string
+	for _, r := range s.Rules {
+		switch p := r.Policy; {
+		case p == nil || p.MaxLifetime == 0 || p.Renew:
+		case p.Users == nil:
+			return []string{"**"}
+		default:
+			patterns = append(patterns, p.Users...)
+		}
+	}
+	return patterns
+}
+
 // Rules are what the manifests of one drop directory may do.
 type Rules struct {
 	Policy     *Policy  // nil: no restriction

@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // MaxHeaders bounds what a yes tells about a token in headers, in bytes of
 // their values: proxies refuse answers with long headers.
@@ -39,14 +42,27 @@ func escapedLen(s string) int {
 	return n
 }
 
+// ExpandScopes lists the scopes of a token and those that its sets stand for,
+// sorted and each once. A set that sets does not have stands for nothing. The
+// list may be the record's own.
+func ExpandScopes(r *Record, sets map[string][]string) []string {
+	if len(r.ScopeSets) == 0 {
+		return r.Scopes
+	}
+	all := slices.Clone(r.Scopes)
+	for _, name := range r.ScopeSets {
+		all = append(all, sets[name]...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // HeaderSize is how many bytes the headers of a yes take that depend on what a
-// manifest says, scope sets by their names.
-func HeaderSize(r *Record) int {
+// manifest says.
+func HeaderSize(r *Record, sets map[string][]string) int {
 	n := escapedLen(r.User) + escapedLen(r.Name.Name) + escapedLen(r.Audience)
-	for _, list := range [][]string{r.Scopes, r.ScopeSets} {
-		for _, s := range list {
-			n += escapedLen(s) + 1
-		}
+	for _, s := range ExpandScopes(r, sets) {
+		n += escapedLen(s) + 1
 	}
 	for _, l := range r.Labels {
 		n += escapedLen(l.Key) + escapedLen(l.Value) + 2

@@ -2,6 +2,8 @@ package store
 
 import (
 	"encoding/binary"
+	"strconv"
+	"time"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
@@ -33,7 +35,7 @@ const (
 	OnceUsed                       // Value is the SHA-256 of the manifest
 	Serial                         // Value is that of a number
 	Written                        // Value is that of Output
-	FirstIssue                     // Value is that of a time
+	FirstIssue                     // Value is a TimeValue
 )
 
 // Known tells whether there is such a kind. What a kind that is not known
@@ -63,6 +65,19 @@ func WrittenID(path string) MarkID { return MarkID{Written, path} }
 // FirstIssueID is for when the first token of that user and name was issued,
 // which a token that is gone no longer tells.
 func FirstIssueID(name Name) MarkID { return MarkID{FirstIssue, pair(name.User, name.Name)} }
+
+// TimeValue is a time as a mark has it, in milliseconds.
+func TimeValue(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+
+// TimeOf reads the value of a mark that is a time. What it cannot read is long
+// ago, from where no lifetime lasts until today.
+func TimeOf(value string) time.Time {
+	ms, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
 
 // pair joins two texts so that different pairs stay different.
 func pair(a, b string) string {
