@@ -91,10 +91,20 @@ func (u Uses) Retire(rec *Record) Uses {
 	return u
 }
 
-// Used tells of uses of a credential. The key, which is one of the token's when
-// they happened, leads to the token.
+// Used tells of uses of a credential. The token is found by the name, or else by
+// the key, that it had when they happened.
 type Used struct {
 	Token TokenID
+	Name  Name
 	Key   token.Key
 	CredentialUse
+}
+
+// Find finds the token that was used, if it is still there.
+func (u *Used) Find(in Reader) (Record, bool) {
+	r, ok := in.ByName(u.Name)
+	if !ok || r.ID != u.Token {
+		r, ok = in.ByKey(u.Key)
+	}
+	return r, ok && r.ID == u.Token
 }

@@ -27,7 +27,7 @@ func (b *bench) used(k token.Key, number uint64, u store.Use) store.Used {
 	if !ok {
 		b.Fatalf("no token has the key %s", k)
 	}
-	return store.Used{Token: r.ID, Key: k, CredentialUse: store.CredentialUse{Number: number, Use: u}}
+	return store.Used{Token: r.ID, Name: r.Name, Key: k, CredentialUse: store.CredentialUse{Number: number, Use: u}}
 }
 
 func (b *bench) record(used ...store.Used) {
@@ -108,6 +108,14 @@ func testUses(b *bench) {
 	b.expectUses(name(3), use(6, 9), map[uint64]store.Use{4: {}})
 	b.record(b.used(key(4), 3, use(7, 1))) // it was used before it went
 	b.expectUses(name(3), use(7, 10), map[uint64]store.Use{4: {}})
+
+	renamed, rekeyed := b.used(key(4), 4, use(8, 1)), b.used(key(4), 4, use(9, 1))
+	b.over(name(3), credentials(name(4), key(4), 4))
+	b.record(renamed)
+	rekeyed.Name = name(4)
+	b.over(name(4), credentials(name(4), key(5), 5, 4))
+	b.record(rekeyed)
+	b.expectUses(name(4), use(9, 12), map[uint64]store.Use{4: use(9, 2), 5: {}})
 	if got := b.state().Uses; len(got) != 1 {
 		b.Errorf("uses of %d tokens are remembered, want 1", len(got))
 	}
@@ -123,11 +131,11 @@ func testUsesGone(b *bench) {
 	}
 	b.record(late...)
 	b.commit(b.remove(b.write(), name(1)))
-	b.commit(b.write(record(name(1), key(1))))                           // deleted and made again
-	b.commit(b.write(record(name(2), key(2))))                           // the same in one patch
-	b.commit(b.remove(b.write(record(name(4), key(3))), name(3)))        // its key is another's
-	b.record(late...)                                                    // flushed when it was too late
-	b.record(store.Used{Key: key(9)}, store.Used{Token: 1, Key: key(9)}) // nobody's
+	b.commit(b.write(record(name(1), key(1))))                             // deleted and made again
+	b.commit(b.write(record(name(2), key(2))))                             // the same in one patch
+	b.commit(b.remove(b.write(record(name(4), key(3))), name(3)))          // its key is another's
+	b.record(late...)                                                      // flushed when it was too late
+	b.record(store.Used{Name: name(9)}, store.Used{Token: 1, Key: key(9)}) // nobody's
 	for range 2 {
 		if got := b.state().Uses; len(got) != 0 {
 			b.Errorf("remembered are %+v, want nothing", got)

@@ -32,8 +32,8 @@ func (c *Committer) join(used []store.Used) (map[store.TokenID]store.Uses, error
 	joined := make(map[store.TokenID]store.Uses, len(used))
 	for i := range used {
 		u := &used[i]
-		rec, ok := c.ByKey(u.Key)
-		if !ok || rec.ID != u.Token {
+		rec, ok := u.Find(c)
+		if !ok {
 			continue
 		}
 		uses, read := joined[rec.ID]
