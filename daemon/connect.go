@@ -38,7 +38,7 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	if err != nil {
 		return nil, nil, err
 	}
-	return &admin.Local{Store: st, Formats: cfg.Tokens.Formats, Now: time.Now, Applier: newApplier(st, cfg)}, st.Close, nil
+	return &admin.Local{Store: st, Formats: cfg.Tokens.Formats, Now: time.Now, Applier: newApplier(st, cfg), Uses: st}, st.Close, nil
 }
 
 // becomeOwner gives up root for the user that the store belongs to, whose

@@ -4,13 +4,15 @@
 // Invariants:
 //
 //  1. Data flows one way: directory → worker → store → memory → verify. The
-//     worker is the only writer of the store.
+//     worker is the only writer of tokens in the store. What flows back is when
+//     tokens are used, which no decision depends on.
 //  2. Verify says nothing but not_ready until what the first scan of every
 //     directory found has its outcome, or is found waiting.
 //  3. When it cannot be known what was stored, Run returns without renaming
 //     anything. The supervisor starts the process anew, and recovery decides.
 //  4. When Run ends, all its parts are told to stop at once. The store is closed
-//     after the last of them, and no goroutine is left.
+//     after the last of them, and after the last uses are in it, and no goroutine
+//     is left.
 package daemon
 
 import (
@@ -27,6 +29,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/usage"
 	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
@@ -71,6 +74,7 @@ type daemon struct {
 	Options
 	store   store.Store
 	applier *provision.Applier
+	uses    *usage.Recorder
 	drops   drops
 	ready   atomic.Bool
 }
@@ -82,7 +86,7 @@ func newApplier(st store.Store, cfg *config.Config) *provision.Applier {
 }
 
 func newDaemon(st store.Store, o Options) *daemon {
-	d := &daemon{Options: o, store: st}
+	d := &daemon{Options: o, store: st, uses: usage.New(st, time.Now, o.Log)}
 	d.drops.new = func(cfg patches.Config) *patches.Dir {
 		return patches.New(cfg, worker{d.applier, o.Log}, o.Log)
 	}
@@ -100,6 +104,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 		group.Go(func() error { return s.run(ctx) })
 	}
 	d.drops.begin(ctx, group, dropConfigs(cfg))
+	group.Go(func() error { return d.uses.Run(ctx) })
 	group.Go(func() error {
 		if d.announce(ctx) {
 			d.reload(ctx, group, cfg)
@@ -107,7 +112,21 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 		d.notify(systemd.SdNotifyStopping)
 		return nil
 	})
-	return group.Wait()
+	err = group.Wait()
+	if errors.Is(err, store.ErrUnknown) {
+		return err
+	}
+	return errors.Join(err, d.flush(context.WithoutCancel(ctx)))
+}
+
+// flush stores the last uses of tokens, when nobody asks about any more.
+func (d *daemon) flush(ctx context.Context) error {
+	err := d.uses.Flush(ctx)
+	if err == nil || errors.Is(err, store.ErrUnknown) {
+		return err
+	}
+	d.Log.Warn().Err(err).Msg("stopping without all uses of tokens stored")
+	return nil
 }
 
 // announce says that the daemon is ready once every directory has had its

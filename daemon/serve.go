@@ -35,12 +35,13 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 	}
 	service := &admin.Local{
 		Store: d.store, Formats: cfg.Tokens.Formats, Now: time.Now, Applier: d.applier, Ready: d.ready.Load,
+		Uses: d.uses,
 	}
 	all = append(all, server{admin.NewServer(service), control})
 
 	gate := &verify.Handler{
 		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats},
-		Now:      time.Now, Ready: d.ready.Load, Health: d.health,
+		Now:      time.Now, Ready: d.ready.Load, Health: d.health, Used: d.uses.Count,
 	}
 	for _, address := range cfg.Verify.Listen {
 		l, err := listenVerify(ctx, address)

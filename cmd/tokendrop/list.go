@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +17,7 @@ type filter struct {
 	user, name, kind string
 	state            string
 	expiresWithin    string
+	unusedFor        string
 }
 
 func (c *cli) list() *cobra.Command {
@@ -25,7 +26,8 @@ func (c *cli) list() *cobra.Command {
 		Use:   "list",
 		Short: "List tokens, without their secrets",
 		Example: `  tokendrop list --user /users/root
-  tokendrop list --state active --expires-within 30d -o json`,
+  tokendrop list --state active --expires-within 30d -o json
+  tokendrop list --unused-for 90d`,
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return f.check(c) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +51,7 @@ func (c *cli) list() *cobra.Command {
 	flags.StringVar(&f.kind, "type", "", "of this type: full-access, read-only or custom")
 	flags.StringVar(&f.state, "state", "", "in this state: active, disabled, expired or blocked")
 	flags.StringVar(&f.expiresWithin, "expires-within", "", "that expire within a duration such as 30d, and have not yet")
+	flags.StringVar(&f.unusedFor, "unused-for", "", "that were not used for a duration such as 90d, nor created within it")
 	return cmd
 }
 
@@ -59,10 +62,18 @@ func (f *filter) check(c *cli) error {
 	if f.kind != "" && !slices.Contains([]string{"full-access", "read-only", "custom"}, f.kind) {
 		return c.usage("--type must be one of full-access, read-only, custom")
 	}
-	if f.expiresWithin != "" {
-		if _, err := provision.ParseDuration(f.expiresWithin); err != nil {
-			return c.usage("--expires-within " + err.Error())
-		}
+	if err := c.checkDuration("--expires-within", f.expiresWithin); err != nil {
+		return err
+	}
+	return c.checkDuration("--unused-for", f.unusedFor)
+}
+
+func (c *cli) checkDuration(flag, text string) error {
+	if text == "" {
+		return nil
+	}
+	if _, err := provision.ParseDuration(text); err != nil {
+		return c.usage(flag + " " + err.Error())
 	}
 	return nil
 }
@@ -72,7 +83,8 @@ func (f *filter) admits(t *admin.Token, now time.Time) bool {
 		(f.name == "" || t.Name == f.name) &&
 		(f.kind == "" || t.Type == f.kind) &&
 		(f.state == "" || string(t.State) == f.state) &&
-		(f.expiresWithin == "" || expiresWithin(t, f.expiresWithin, now))
+		(f.expiresWithin == "" || expiresWithin(t, f.expiresWithin, now)) &&
+		(f.unusedFor == "" || unusedFor(t, f.unusedFor, now))
 }
 
 func expiresWithin(t *admin.Token, text string, now time.Time) bool {
@@ -80,11 +92,22 @@ func expiresWithin(t *admin.Token, text string, now time.Time) bool {
 	return t.ExpiresAt != nil && t.ExpiresAt.After(now) && !t.ExpiresAt.After(now.Add(d))
 }
 
+// unusedFor counts a token that was never used as unused since its creation.
+func unusedFor(t *admin.Token, text string, now time.Time) bool {
+	d, _ := provision.ParseDuration(text) // checked before
+	since := t.LastUsedAt
+	if since == nil {
+		since = t.CreatedAt
+	}
+	return since == nil || !since.After(now.Add(-d))
+}
+
 func tokenRows(tokens []admin.Token) [][]string {
-	rows := [][]string{{"KEY", "USER", "NAME", "TYPE", "STATE", "EXPIRES", "GENERATION"}}
+	rows := [][]string{{"KEY", "USER", "NAME", "TYPE", "STATE", "EXPIRES", "LAST USED", "GENERATION"}}
 	for _, t := range tokens {
 		rows = append(rows, []string{
-			t.Key.String(), t.User, t.Name, t.Type, string(t.State), timeText(t.ExpiresAt), fmt.Sprint(t.Generation),
+			t.Key.String(), t.User, t.Name, t.Type, string(t.State), timeText(t.ExpiresAt),
+			timeText(t.LastUsedAt), fmt.Sprint(t.Generation),
 		})
 	}
 	return rows
@@ -151,10 +174,26 @@ func fieldRows(t *admin.Token) [][]string {
 		{"created", timeText(t.CreatedAt)},
 		{"updated", timeText(t.UpdatedAt)},
 		{"generation", fmt.Sprint(t.Generation)},
+		{"used", useText(t.UseCount, t.LastUsedAt, t.LastUsedIP)},
 		{"source", t.Source},
 	}
 	for _, c := range t.Credentials {
-		rows = append(rows, []string{"credential", strings.TrimSpace(c.Key.String() + " " + timeText(c.GoodUntil))})
+		text := c.Key.String()
+		if c.GoodUntil != nil {
+			text += ", good until " + timeText(c.GoodUntil)
+		}
+		rows = append(rows, []string{"credential", text + ", used " + useText(c.UseCount, c.LastUsedAt, nil)})
 	}
 	return rows
+}
+
+func useText(count uint64, at *time.Time, from *netip.Addr) string {
+	if at == nil {
+		return "never"
+	}
+	text := fmt.Sprintf("%d times, last %s", count, timeText(at))
+	if from != nil {
+		text += " from " + from.String()
+	}
+	return text
 }

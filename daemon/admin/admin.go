@@ -41,19 +41,31 @@ type Local struct {
 	Formats token.Formats
 	Keys    token.Keyring
 	Now     func() time.Time
+	// Uses tells when tokens were used: the store does, or whoever counts uses
+	// and stores them by and by.
+	Uses Uses
 	// Applier is asked for plans, and applies nothing.
 	Applier *provision.Applier
 	// Ready tells whether the gates answer yet; nil where there are none.
 	Ready func() bool
 }
 
+// Uses is who tells when tokens were used. store.Store is one.
+type Uses interface {
+	Uses(ctx context.Context) (map[store.TokenID]store.Uses, error)
+}
+
 // Tokens implements Service.
-func (l *Local) Tokens(context.Context) ([]Token, error) {
+func (l *Local) Tokens(ctx context.Context) ([]Token, error) {
+	uses, err := l.Uses.Uses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	now := l.Now()
 	tokens := []Token{}
 	for rec := range l.Store.Tokens() {
 		_, rule, _ := l.Store.Lookup(rec.Key())
-		tokens = append(tokens, newToken(&rec, rule, now))
+		tokens = append(tokens, newToken(&rec, rule, uses[rec.ID], now))
 	}
 	slices.SortFunc(tokens, func(a, b Token) int { return a.name().Compare(b.name()) })
 	return tokens, nil

@@ -55,7 +55,7 @@ func stocked(t *testing.T) *Local {
 		t.Fatal(err)
 	}
 	now := func() time.Time { return noon }
-	return &Local{Store: st, Now: now, Applier: &provision.Applier{Store: st, Now: now, Random: rand.Reader}}
+	return &Local{Store: st, Uses: st, Now: now, Applier: &provision.Applier{Store: st, Now: now, Random: rand.Reader}}
 }
 
 // over is the same service as a client sees it through the socket.
@@ -166,7 +166,7 @@ func TestFieldsOfList(t *testing.T) {
 		"key": `"9201cd9b-4e62-415e-b523-e198dd7e4756"`, "user": `"u"`, "name": `"b"`, "description": `""`, "type": `"full-access"`,
 		"scopes": `[]`, "scope_sets": `[]`, "allowed_ips": `[]`, "audience": `"api"`, "labels": `{}`, "active": `true`, "state": `"active"`,
 		"not_before": `null`, "expires_at": `null`, "created_at": `"2026-06-01T12:00:00Z"`, "updated_at": `null`, "issued_at": `null`,
-		"generation": `1`, "last_used_at": `null`, "last_used_ip": `""`, "use_count": `0`, "source": `"/"`,
+		"generation": `1`, "last_used_at": `null`, "last_used_ip": `null`, "use_count": `0`, "source": `"/"`,
 		"credentials": `[{"key":"9201cd9b-4e62-415e-b523-e198dd7e4756","issued_at":null,"good_until":null,"last_used_at":null,"use_count":0}]`,
 	} {
 		if got := string(fields[name]); got != want {

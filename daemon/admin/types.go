@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/hex"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -31,8 +32,8 @@ type Token struct {
 	IssuedAt    *time.Time        `json:"issued_at"`
 	Generation  uint64            `json:"generation"`
 	LastUsedAt  *time.Time        `json:"last_used_at"`
-	LastUsedIP  string            `json:"last_used_ip"`
-	UseCount    uint64            `json:"use_count"`
+	LastUsedIP  *netip.Addr       `json:"last_used_ip"` // null where no gate was told
+	UseCount    uint64            `json:"use_count"`    // credentials that are gone included
 	Source      string            `json:"source"`
 	Credentials []Credential      `json:"credentials"`
 }
@@ -74,7 +75,8 @@ func stateOf(rec *store.Record, rule store.Rule, now time.Time) State {
 
 func (t *Token) name() store.Name { return store.Name{User: t.User, Name: t.Name} }
 
-func newToken(rec *store.Record, rule store.Rule, now time.Time) Token {
+func newToken(rec *store.Record, rule store.Rule, uses store.Uses, now time.Time) Token {
+	total := uses.Total()
 	t := Token{
 		Key: rec.Key(), User: rec.User, Name: rec.Name.Name, Description: rec.Description,
 		Type: rec.Type.String(), Scopes: texts(rec.Scopes), ScopeSets: texts(rec.ScopeSets),
@@ -82,6 +84,7 @@ func newToken(rec *store.Record, rule store.Rule, now time.Time) Token {
 		Labels: make(map[string]string, len(rec.Labels)), Active: rec.Active, State: stateOf(rec, rule, now),
 		NotBefore: instant(rec.NotBefore), ExpiresAt: instant(rec.ExpiresAt), CreatedAt: instant(rec.CreatedAt),
 		UpdatedAt: instant(rec.UpdatedAt), IssuedAt: instant(rec.IssuedAt), Generation: rec.Generation,
+		LastUsedAt: instant(total.At), UseCount: total.Count,
 		Source:      strings.TrimSuffix(rec.Source.Dir, "/") + "/" + rec.Source.Path,
 		Credentials: make([]Credential, len(rec.Credentials)),
 	}
@@ -92,7 +95,14 @@ func newToken(rec *store.Record, rule store.Rule, now time.Time) Token {
 		t.Labels[l.Key] = l.Value
 	}
 	for i, c := range rec.Credentials {
-		t.Credentials[i] = Credential{Key: c.Key, IssuedAt: instant(c.IssuedAt), GoodUntil: instant(c.GoodUntil)}
+		use := uses.Of(c.Number)
+		t.Credentials[i] = Credential{
+			Key: c.Key, IssuedAt: instant(c.IssuedAt), GoodUntil: instant(c.GoodUntil),
+			LastUsedAt: instant(use.At), UseCount: use.Count,
+		}
+	}
+	if total.IP.IsValid() {
+		t.LastUsedIP = &total.IP
 	}
 	return t
 }

@@ -23,6 +23,14 @@ type Decision struct {
 	Digest   token.Digest
 }
 
+// used is the use that a yes is. The gate is told no client's address.
+func (d *Decision) used(now time.Time) store.Used {
+	return store.Used{
+		Token: d.Record.ID, Name: d.Record.Name, Key: d.Credential.Key,
+		CredentialUse: store.CredentialUse{Number: d.Credential.Number, Use: store.Use{At: now, Count: 1}},
+	}
+}
+
 // Tokens is what a Register looks in. store.Store is one.
 type Tokens interface {
 	Lookup(token.Key) (store.Record, store.Rule, bool)

@@ -60,6 +60,8 @@ type Handler struct {
 	// Outdated is told of a credential that was good, and that the store would
 	// keep in another form today; nil for nobody. It must not wait.
 	Outdated func(credential token.Key, digest token.Digest)
+	// Used is told of each yes; nil for nobody. It must not wait.
+	Used func(store.Used)
 }
 
 const gatePrefix = "/verify/"
@@ -93,13 +95,17 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
 		refuse(w, reason)
 		return
 	}
-	d := h.Ask(text, &DefaultGate, h.Now())
+	now := h.Now()
+	d := h.Ask(text, &DefaultGate, now)
 	if d.Reason != Yes {
 		refuse(w, d.Reason)
 		return
 	}
 	if d.Outdated && h.Outdated != nil {
 		h.Outdated(d.Credential.Key, d.Digest)
+	}
+	if h.Used != nil {
+		h.Used(d.used(now))
 	}
 	accept(w, d.Presented, &d.Record)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,44 @@ func TestCredentials(t *testing.T) {
 		resp := ask(h, "/verify", tt.header)
 		if resp.StatusCode != tt.status || resp.Header.Get("X-Token-Reason") != tt.reason {
 			t.Errorf("%s: %d %q, want %d %q", name, resp.StatusCode, resp.Header.Get("X-Token-Reason"), tt.status, tt.reason)
+		}
+	}
+}
+
+// A use is a yes, of the credential that was presented: a regenerated secret
+// keeps its key.
+func TestUsed(t *testing.T) {
+	rec := goodRecord(t)
+	rec.ID = 7
+	rec.Credentials[0].Number = 3
+	old := rec.Credentials[0]
+	old.Digest, old.Number = parsed(t, wrongSecret).Digest(), 2
+	disabled := rec
+	disabled.Active = false
+	rec.Credentials = []store.Credential{rec.Credentials[0], old}
+	for name, tt := range map[string]struct {
+		rec  store.Record
+		text string
+		want uint64
+	}{
+		"new":      {rec, goodToken, 3},
+		"old":      {rec, wrongSecret, 2},
+		"unknown":  {rec, otherToken, 0},
+		"disabled": {disabled, goodToken, 0},
+	} {
+		var got []store.Used
+		h := testHandler(t, tt.rec)
+		h.Used = func(u store.Used) { got = append(got, u) }
+		_ = ask(h, "/verify", http.Header{"X-Api-Key": {tt.text}})
+		var want []store.Used
+		if tt.want > 0 {
+			want = []store.Used{{
+				Token: 7, Name: rec.Name, Key: rec.Credentials[0].Key,
+				CredentialUse: store.CredentialUse{Number: tt.want, Use: store.Use{At: noon, Count: 1}},
+			}}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: used %+v, want %+v", name, got, want)
 		}
 	}
 }
