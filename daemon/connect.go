@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/verify"
 )
 
 var errMemory = errors.New("no daemon is running, and a store in memory is gone with its daemon; start \"tokendrop serve\"")
@@ -38,7 +39,11 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	if err != nil {
 		return nil, nil, err
 	}
-	return &admin.Local{Store: st, Formats: cfg.Tokens.Formats, Now: time.Now, Applier: newApplier(st, cfg), Uses: st}, st.Close, nil
+	rules := cfg.Gates()
+	return &admin.Local{
+		Store: st, Formats: cfg.Tokens.Formats, Rules: func() *verify.Rules { return rules },
+		Now: time.Now, Applier: newApplier(st, cfg), Uses: st,
+	}, st.Close, nil
 }
 
 // becomeOwner gives up root for the user that the store belongs to, whose

@@ -30,6 +30,7 @@ import (
 
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/usage"
+	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
@@ -77,6 +78,7 @@ type daemon struct {
 	uses    *usage.Recorder
 	drops   drops
 	ready   atomic.Bool
+	rules   atomic.Pointer[verify.Rules] // of the gates
 }
 
 func newApplier(st store.Store, cfg *config.Config) *provision.Applier {
@@ -95,6 +97,7 @@ func newDaemon(st store.Store, o Options) *daemon {
 
 func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	d.applier = newApplier(d.store, cfg)
+	d.rules.Store(cfg.Gates())
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
 	if err != nil {

@@ -34,7 +34,7 @@ func (d *daemon) reload(ctx context.Context, group *errgroup.Group, cfg *config.
 func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *config.Config) {
 	for section, same := range map[string]bool{
 		"store":  old.Store == next.Store,
-		"verify": reflect.DeepEqual(old.Verify, next.Verify),
+		"verify": reflect.DeepEqual(withoutGates(old.Verify), withoutGates(next.Verify)),
 		"tokens": reflect.DeepEqual(old.Tokens, next.Tokens),
 		"admin":  old.Admin == next.Admin,
 	} {
@@ -48,6 +48,13 @@ func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *co
 	want := dropConfigs(next)
 	d.drops.end(want) // before its rules are gone
 	d.applier.Configure(next.Manifests())
+	d.rules.Store(next.Gates())
 	d.drops.begin(ctx, group, want)
 	d.Log.Info().Msg("configuration reloaded")
+}
+
+// withoutGates is what of [verify] cannot change while the daemon runs.
+func withoutGates(v config.Verify) config.Verify {
+	v.Gates, v.TrustedProxies = nil, nil
+	return v
 }

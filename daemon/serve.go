@@ -15,6 +15,7 @@ import (
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // shutdownTimeout bounds how long answers under way are waited for.
@@ -34,14 +35,15 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 		return nil, err
 	}
 	service := &admin.Local{
-		Store: d.store, Formats: cfg.Tokens.Formats, Now: time.Now, Applier: d.applier, Ready: d.ready.Load,
+		Store: d.store, Formats: cfg.Tokens.Formats, Rules: d.rules.Load, Now: time.Now, Applier: d.applier, Ready: d.ready.Load,
 		Uses: d.uses,
 	}
 	all = append(all, server{admin.NewServer(service), control})
 
 	gate := &verify.Handler{
 		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats},
-		Now:      time.Now, Ready: d.ready.Load, Health: d.health, Used: d.uses.Count,
+		Rules:    d.rules.Load, Now: time.Now, Ready: d.ready.Load, Health: d.health,
+		Used: d.uses.Count, Decided: d.decided,
 	}
 	for _, address := range cfg.Verify.Listen {
 		l, err := listenVerify(ctx, address)
@@ -81,6 +83,19 @@ func (s server) run(ctx context.Context) error {
 		return s.http.Close() // clients that would not finish are cut off
 	}
 	return nil
+}
+
+// decided logs what a gate has said. The key is zero unless the secret was
+// right.
+func (d *daemon) decided(gate string, reason verify.Reason, key token.Key) {
+	e := d.Log.Debug()
+	if !e.Enabled() {
+		return
+	}
+	if !key.IsZero() {
+		e = e.Stringer("key", key)
+	}
+	e.Str("gate", gate).Bool("active", reason == verify.Yes).Stringer("reason", reason).Msg("gate asked")
 }
 
 // health tells whether the daemon is ready, and what does not work.

@@ -107,6 +107,16 @@ func (v *validator) network(f *field) (netip.Prefix, bool) {
 	return p, problem == ""
 }
 
+// ParseNetwork reads an address, which is a network of one, or a network in
+// CIDR. Its error says what to write instead.
+func ParseNetwork(text string) (netip.Prefix, error) {
+	p, problem := network(text)
+	if problem != "" {
+		return netip.Prefix{}, errors.New(problem)
+	}
+	return p, nil
+}
+
 // network reads an address, which is a network of one, or a network in CIDR.
 func network(text string) (p netip.Prefix, problem string) {
 	var err error

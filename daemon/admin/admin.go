@@ -13,7 +13,9 @@ package admin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/verify"
@@ -28,8 +30,9 @@ type Service interface {
 	Tokens(ctx context.Context) ([]Token, error)
 	// History lists the ledger in the order of its numbers.
 	History(ctx context.Context) ([]Entry, error)
-	// Verify tells what the default gate would say to the text of a token.
-	Verify(ctx context.Context, text string) (Verdict, error)
+	// Verify tells what a gate would say. It is an error if there is no such
+	// gate.
+	Verify(ctx context.Context, q Question) (Verdict, error)
 	// Plan tells what applying manifests would do, each on top of those before
 	// it. Nothing is changed.
 	Plan(ctx context.Context, manifests []Manifest) ([]Plan, error)
@@ -40,7 +43,9 @@ type Local struct {
 	Store   store.Store
 	Formats token.Formats
 	Keys    token.Keyring
-	Now     func() time.Time
+	// Rules has the gates.
+	Rules func() *verify.Rules
+	Now   func() time.Time
 	// Uses tells when tokens were used: the store does, or whoever counts uses
 	// and stores them by and by.
 	Uses Uses
@@ -84,12 +89,19 @@ func (l *Local) History(ctx context.Context) ([]Entry, error) {
 }
 
 // Verify implements Service.
-func (l *Local) Verify(_ context.Context, text string) (Verdict, error) {
+func (l *Local) Verify(_ context.Context, q Question) (Verdict, error) {
+	gates := l.Rules().Gates
+	gate := gates[q.Gate]
+	if gate == nil {
+		return Verdict{}, fmt.Errorf("there is no such gate; the configuration has %s", strings.Join(slices.Sorted(maps.Keys(gates)), ", "))
+	}
 	if l.Ready != nil && !l.Ready() {
 		return Verdict{Reason: verify.NotReady.String(), Message: verify.NotReady.Message()}, nil
 	}
 	register := verify.Register{Tokens: l.Store, Formats: l.Formats, Keys: l.Keys}
-	d := register.Ask(text, &verify.DefaultGate, l.Now())
+	d := register.Ask(&verify.Question{
+		Text: q.Token, Gate: gate, Request: verify.Request{Method: q.Method, URI: q.URI, Client: q.IP.Unmap()},
+	}, l.Now())
 	if d.Reason != verify.Yes {
 		return Verdict{Reason: d.Reason.String(), Message: d.Reason.Message()}, nil
 	}

@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/memstore"
@@ -55,7 +57,9 @@ func stocked(t *testing.T) *Local {
 		t.Fatal(err)
 	}
 	now := func() time.Time { return noon }
-	return &Local{Store: st, Uses: st, Now: now, Applier: &provision.Applier{Store: st, Now: now, Random: rand.Reader}}
+	gate := verify.DefaultGate(verify.DefaultName)
+	rules := &verify.Rules{Gates: map[string]*verify.Gate{gate.Name: &gate}}
+	return &Local{Store: st, Rules: func() *verify.Rules { return rules }, Uses: st, Now: now, Applier: &provision.Applier{Store: st, Now: now, Random: rand.Reader}}
 }
 
 // over is the same service as a client sees it through the socket.
@@ -88,8 +92,10 @@ func TestClientIsTheService(t *testing.T) {
 	for name, ask := range map[string]func(Service) (any, error){
 		"tokens":  func(s Service) (any, error) { return s.Tokens(ctx) },
 		"history": func(s Service) (any, error) { return s.History(ctx) },
-		"yes":     func(s Service) (any, error) { return s.Verify(ctx, tokenText) },
-		"no":      func(s Service) (any, error) { return s.Verify(ctx, "nonsense") },
+		"yes":     func(s Service) (any, error) { return s.Verify(ctx, Question{Token: tokenText, Gate: "default"}) },
+		"no": func(s Service) (any, error) {
+			return s.Verify(ctx, Question{Token: "nonsense", Gate: "default", Method: "GET", URI: "/a", IP: netip.MustParseAddr("192.0.2.1")})
+		},
 		"plan": func(s Service) (any, error) {
 			return s.Plan(ctx, []Manifest{
 				{Dir: "spool", Path: "c.yaml", Data: []byte("tokens:\n- {action: update, user: u, name: b, set: {active: false}}\n")},

@@ -21,8 +21,10 @@ const (
 	verifyPath  = "/verify"
 	planPath    = "/plan"
 
-	// maxTokenText bounds what is read as a token's text.
-	maxTokenText = 4 << 10
+	// maxQuestion bounds what is read as a question to a gate, as JSON.
+	maxQuestion = 256 << 10
+	// maxErrorText bounds what is read as the text of an error.
+	maxErrorText = 4 << 10
 	// maxManifests bounds what is read as manifests to plan, as JSON.
 	maxManifests = 256 << 20
 	// clientTimeout bounds a whole exchange; a list of a million tokens takes
@@ -58,11 +60,11 @@ func handler(s Service) http.Handler {
 	})
 	mux.HandleFunc("POST "+verifyPath, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, func() (any, error) {
-			text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTokenText))
-			if err != nil {
-				return nil, fmt.Errorf("reading the token: %w", err)
+			var q Question
+			if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion)).Decode(&q); err != nil {
+				return nil, fmt.Errorf("reading the question: %w", err)
 			}
-			return s.Verify(r.Context(), string(text))
+			return s.Verify(r.Context(), q)
 		})
 	})
 	mux.HandleFunc("POST "+planPath, func(w http.ResponseWriter, r *http.Request) {
@@ -122,8 +124,12 @@ func (c *Client) History(ctx context.Context) (entries []Entry, err error) {
 }
 
 // Verify implements Service.
-func (c *Client) Verify(ctx context.Context, text string) (v Verdict, err error) {
-	err = c.do(ctx, http.MethodPost, verifyPath, strings.NewReader(text), &v)
+func (c *Client) Verify(ctx context.Context, q Question) (v Verdict, err error) {
+	body, err := json.Marshal(q)
+	if err != nil {
+		return v, fmt.Errorf("asking the daemon: %w", err)
+	}
+	err = c.do(ctx, http.MethodPost, verifyPath, bytes.NewReader(body), &v)
 	return v, err
 }
 
@@ -148,7 +154,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, in
 	}
 	defer resp.Body.Close() // nothing was written
 	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxTokenText))
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorText))
 		return fmt.Errorf("asking the daemon: %w", errors.New(strings.TrimSpace(string(text))))
 	}
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {

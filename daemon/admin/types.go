@@ -173,6 +173,16 @@ func hashText(sum [32]byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Question is what a gate is asked. What it is not to know of the original
+// request is empty, or zero.
+type Question struct {
+	Token  string     `json:"token"`
+	Gate   string     `json:"gate"`
+	Method string     `json:"method"`
+	URI    string     `json:"uri"`
+	IP     netip.Addr `json:"ip"`
+}
+
 // Verdict is what a gate would say.
 type Verdict struct {
 	Active  bool       `json:"active"`

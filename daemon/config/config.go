@@ -18,11 +18,13 @@
 package config
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store/token"
@@ -69,11 +71,13 @@ type Drop struct {
 	Rules      provision.Rules
 }
 
-// Verify says where requests are answered.
+// Verify says where requests are answered, and how.
 type Verify struct {
-	Listen     []Address
-	StartWait  time.Duration
-	AllowPlain bool
+	Listen         []Address
+	StartWait      time.Duration
+	AllowPlain     bool
+	TrustedProxies []netip.Prefix
+	Gates          []verify.Gate // what their scope sets stand for is not in there
 }
 
 // Address is what net.Listen takes.
@@ -133,6 +137,10 @@ func Default() *Config {
 		Verify: Verify{
 			Listen:    []Address{{"tcp", "127.0.0.1:7575"}},
 			StartWait: 10 * time.Second,
+			TrustedProxies: []netip.Prefix{
+				netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 32), netip.PrefixFrom(netip.IPv6Loopback(), 128),
+			},
+			Gates: []verify.Gate{verify.DefaultGate(verify.DefaultName)},
 		},
 		Admin: Admin{Socket: "/run/tokendrop/admin/sock"},
 		Log:   Log{Level: zerolog.InfoLevel, Format: Auto},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
@@ -60,9 +62,17 @@ func TestDefaults(t *testing.T) {
 			Name: "spool", Path: "/var/spool/tokendrop", AfterApply: patches.Rename,
 			Settle: 2 * time.Second, Rescan: 30 * time.Second, Redact: true, MaxSize: 8 * 1024 * 1024,
 		}},
-		Verify: Verify{Listen: []Address{{"tcp", "127.0.0.1:7575"}}, StartWait: 10 * time.Second},
-		Admin:  Admin{Socket: "/run/tokendrop/admin/sock"},
-		Log:    Log{Level: zerolog.InfoLevel, Format: Auto},
+		Verify: Verify{
+			Listen: []Address{{"tcp", "127.0.0.1:7575"}}, StartWait: 10 * time.Second,
+			TrustedProxies: networks("127.0.0.1/32", "::1/128"),
+			Gates: []verify.Gate{{
+				Name: "default", Proxy: verify.None, Audience: "api",
+				ReadVerbs: []string{"find", "findOne", "get", "list", "read"},
+				TokenFrom: []verify.Source{verify.FromAuthorization, verify.FromAPIKey},
+			}},
+		},
+		Admin: Admin{Socket: "/run/tokendrop/admin/sock"},
+		Log:   Log{Level: zerolog.InfoLevel, Format: Auto},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -92,8 +102,10 @@ func TestEveryKey(t *testing.T) {
 			},
 		},
 		Verify: Verify{
-			Listen:     []Address{{"tcp", "0.0.0.0:80"}, {"tcp", "[::1]:7575"}, {"unix", "/run/x"}},
-			AllowPlain: true,
+			Listen:         []Address{{"tcp", "0.0.0.0:80"}, {"tcp", "[::1]:7575"}, {"unix", "/run/x"}},
+			AllowPlain:     true,
+			TrustedProxies: networks("10.0.0.0/8", "192.0.2.1/32", "fd00::/8"),
+			Gates:          everyGate(t),
 		},
 		Tokens: Tokens{
 			Prefix: "acme", FormerPrefixes: []string{"old", "acme_test"},
@@ -110,14 +122,14 @@ func TestEveryKey(t *testing.T) {
 	}
 
 	fromEnv := mustParse(t, "", everyVariable...)
-	want.Drops, want.ScopeSets, want.Tokens.Imports = Default().Drops, nil, nil
+	want.Drops, want.ScopeSets, want.Tokens.Imports, want.Verify.Gates = Default().Drops, nil, nil, Default().Verify.Gates
 	if !reflect.DeepEqual(fromEnv, want) {
 		t.Errorf("from the environment:\ngot  %+v\nwant %+v", fromEnv, want)
 	}
 	fields := 0
 	for _, s := range newReading("").sections() {
 		for _, f := range s.fields {
-			if f.inner == nil {
+			if !f.nested() {
 				fields++
 			}
 		}
@@ -137,6 +149,41 @@ var everyPolicy = &provision.Policy{
 	MaxTokens:      1000,
 	Owners:         []string{"deploy", "group:ops"},
 	AllowedSigners: "/etc/tokendrop/signers", SignatureWait: 2 * time.Minute,
+}
+
+func everyGate(t *testing.T) []verify.Gate {
+	t.Helper()
+	routes, err := verify.NewRoutes([]verify.Route{
+		{Match: "GET /api/articles/{id}", Scope: "api::article.findOne"}, {Match: "/static/"},
+	}, []string{"api::use"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := verify.Gate{
+		Name: "api.v1", Proxy: verify.Caddy, Audience: "articles", Scopes: []string{"api::use"}, ReadVerbs: []string{"view"},
+		TokenFrom: []verify.Source{verify.FromBasic, verify.FromQuery("session"), verify.FromAPIKey},
+		Routes:    routes, Unmatched: verify.Allow,
+	}
+	return []verify.Gate{api, verify.DefaultGate("plain")}
+}
+
+func networks(texts ...string) (list []netip.Prefix) {
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
+// What the gates are asked with has the sets of scopes.
+func TestGates(t *testing.T) {
+	rules := mustParse(t, everyKey).Gates()
+	gate := rules.Gates["api.v1"]
+	if len(rules.Gates) != 2 || gate == nil || gate.Name != "api.v1" || len(gate.ScopeSets["ide-plugins"]) != 2 || len(rules.Trusted) != 3 {
+		t.Errorf("the rules are %+v", rules)
+	}
+	if gate := Default().Gates().Gates["default"]; gate == nil || gate.Proxy != verify.None {
+		t.Errorf("the default gate is %+v", gate)
+	}
 }
 
 // fileOf is the absolute path of a file in the working directory.
@@ -188,6 +235,22 @@ policy = {users = [], allowed_signers = "/etc/signers"}
 listen = ["0.0.0.0:80", "[::1]:7575", "unix:/run/x"]
 start_wait = "0s"
 allow_plain = true
+trusted_proxies = ["10.0.0.0/8", "192.0.2.1", "fd00::/8"]
+  [[verify.gates]]
+  name = "api.v1"
+  proxy = "caddy"
+  audience = "articles"
+  scopes = ["api::use"]
+  read_verbs = ["view"]
+  token_from = ["basic", "query:session", "x-api-key"]
+  unmatched = "allow"
+    [[verify.gates.routes]]
+    match = "GET /api/articles/{id}"
+    scope = "api::article.findOne"
+    [[verify.gates.routes]]
+    match = "/static/"
+  [[verify.gates]]
+  name = "plain"
 
 [tokens]
 prefix = "acme"
@@ -218,6 +281,7 @@ var everyVariable = []string{
 	"TOKENDROP_VERIFY_LISTEN=0.0.0.0:80, [::1]:7575,unix:/run/x",
 	"TOKENDROP_VERIFY_START_WAIT=0s",
 	"TOKENDROP_VERIFY_ALLOW_PLAIN=true",
+	"TOKENDROP_VERIFY_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1,fd00::/8",
 	"TOKENDROP_TOKENS_PREFIX=acme",
 	"TOKENDROP_TOKENS_FORMER_PREFIXES=old,acme_test",
 	"TOKENDROP_TOKENS_PEPPER_FILES=/etc/pepper,/etc/pepper.old",

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/provision"
 )
 
 // Bounds of the numbers. A quiet period of nothing would apply what is still
@@ -47,8 +48,12 @@ type field struct {
 	// inner is there instead where the value is a table, whose header stands
 	// in a file as header says.
 	inner  func(key string, table map[string]any)
+	tables func(key string, tables []map[string]any) // for a list of tables
 	header string
 }
+
+// nested tells whether the value is a table, or a list of them.
+func (f *field) nested() bool { return f.inner != nil || f.tables != nil }
 
 // section is a table with a name, of which there is one.
 type section struct {
@@ -68,6 +73,8 @@ func (r *reading) sections() []section {
 			list("listen", &c.Verify.Listen, 1, maxListen, parseAddress),
 			duration("start_wait", &c.Verify.StartWait, 0, maxStartWait),
 			boolean("allow_plain", &c.Verify.AllowPlain),
+			list("trusted_proxies", &c.Verify.TrustedProxies, 0, maxProxies, provision.ParseNetwork),
+			{name: "gates", header: "[[verify.gates]] above each gate", tables: r.gates},
 		}},
 		{"tokens", []field{
 			text("prefix", wantText, &c.Tokens.Prefix, parseNoPrefix),

@@ -87,8 +87,17 @@ func (r *reading) section(doc map[string]any, s section) {
 	}}, value)
 }
 
-// inner takes over a value that has to be one table.
+// inner takes over a value that has to be one table, or a list of them.
 func (r *reading) inner(key string, f field, value any) {
+	if f.tables != nil {
+		tables, ok := tablesOf(value)
+		if !ok {
+			r.problem(key, fmt.Sprintf("%s is a list of tables: write %s", f.name, f.header))
+			return
+		}
+		f.tables(key, tables)
+		return
+	}
 	table, ok := value.(map[string]any)
 	if !ok {
 		r.problem(key, fmt.Sprintf("%s is one table: write %s", f.name, f.header))
@@ -147,7 +156,7 @@ func (r *reading) table(path string, table map[string]any, fields []field) {
 		value, ok := table[f.name]
 		delete(rest, f.name)
 		switch key := path + "." + f.name; {
-		case ok && f.inner != nil:
+		case ok && f.nested():
 			r.inner(key, f, value)
 		case ok:
 			r.set(key, Place{r.path, r.lines[key]}, f, value)
@@ -176,7 +185,7 @@ func (r *reading) environment(env []string) {
 	known := []string{configVariable}
 	for _, s := range r.sections() {
 		for _, f := range s.fields {
-			if f.inner != nil {
+			if f.nested() {
 				continue
 			}
 			name := variablePrefix + strings.ToUpper(s.name+"_"+f.name)

@@ -110,17 +110,17 @@ func sibling(tb testing.TB, f token.Formats, of token.Token) string {
 func TestAskFormats(t *testing.T) {
 	e := everyKind(t)
 	for name, tok := range e.good {
-		d := e.register().Ask(tok.Reveal(), &DefaultGate, noon)
+		d := e.register().Ask(question(tok.Reveal()), noon)
 		if d.Reason != Yes || d.Presented != tok.Key || d.Record.Name.Name != name {
 			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented, d.Record.Name.Name)
 		}
 	}
 	for name, text := range e.bad {
-		if d := e.register().Ask(text, &DefaultGate, noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record.User != "" {
+		if d := e.register().Ask(question(text), noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record.User != "" {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
-	if d := (&Register{Tokens: e.tokens}).Ask(e.good["prefixed"].Reveal(), &DefaultGate, noon); d.Reason != InvalidToken {
+	if d := (&Register{Tokens: e.tokens}).Ask(question(e.good["prefixed"].Reveal()), noon); d.Reason != InvalidToken {
 		t.Errorf("a prefix that is not configured: %v", d.Reason)
 	}
 }
@@ -133,7 +133,7 @@ func TestAskRefusesEveryFormat(t *testing.T) {
 		rec := of(name, tok)
 		rec.Active = false
 		e.tokens.Apply(&store.Batch{Put: []store.Record{rec}})
-		if d := e.register().Ask(tok.Reveal(), &DefaultGate, noon); d.Reason != Disabled {
+		if d := e.register().Ask(question(tok.Reveal()), noon); d.Reason != Disabled {
 			t.Errorf("%s: %v", name, d.Reason)
 		}
 	}
@@ -144,7 +144,7 @@ func TestEveryNoTakesTheSameLookups(t *testing.T) {
 	e := everyKind(t)
 	for name, text := range e.bad {
 		c := &counted{Tokens: e.tokens}
-		(&Register{Tokens: c, Formats: e.formats}).Ask(text, &DefaultGate, noon)
+		(&Register{Tokens: c, Formats: e.formats}).Ask(question(text), noon)
 		if c.lookups != 2 {
 			t.Errorf("%s: %d lookups", name, c.lookups)
 		}
@@ -159,7 +159,7 @@ func TestAskDoesNotAllocate(t *testing.T) {
 	}
 	register := e.register()
 	for name, text := range texts {
-		if n := testing.AllocsPerRun(100, func() { register.Ask(text, &DefaultGate, noon) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { register.Ask(question(text), noon) }); n != 0 {
 			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
@@ -196,7 +196,7 @@ func BenchmarkAsk(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				register.Ask(texts[kind][i%len(texts[kind])], &DefaultGate, noon)
+				register.Ask(question(texts[kind][i%len(texts[kind])]), noon)
 			}
 		})
 	}

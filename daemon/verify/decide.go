@@ -2,6 +2,7 @@ package verify
 
 import (
 	"crypto/rand"
+	"net/netip"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -23,11 +24,11 @@ type Decision struct {
 	Digest   token.Digest
 }
 
-// used is the use that a yes is. The gate is told no client's address.
-func (d *Decision) used(now time.Time) store.Used {
+// used is the use that a yes to a client is.
+func (d *Decision) used(client netip.Addr, now time.Time) store.Used {
 	return store.Used{
 		Token: d.Record.ID, Name: d.Record.Name, Key: d.Credential.Key,
-		CredentialUse: store.CredentialUse{Number: d.Credential.Number, Use: store.Use{At: now, Count: 1}},
+		CredentialUse: store.CredentialUse{Number: d.Credential.Number, Use: store.Use{At: now, IP: client, Count: 1}},
 	}
 }
 
@@ -43,53 +44,63 @@ type Register struct {
 	Keys    token.Keyring
 }
 
+// Question is what a gate is asked.
+type Question struct {
+	// Text is the text of the token, and User who it has to belong to; empty:
+	// anybody.
+	Text, User string
+	Gate       *Gate
+	Request    Request
+}
+
 // Ask looks the text of a token up and decides on it: as a token of the formats
 // or, unless that is one of the store's, as an opaque one, or then as one that
-// another product digested. It allocates only for the last.
-func (r *Register) Ask(text string, gate *Gate, now time.Time) Decision {
-	native, ok := r.Formats.Native(text)
+// another product digested. It allocates only for the last, and where a route
+// has to be found.
+func (r *Register) Ask(q *Question, now time.Time) Decision {
+	native, ok := r.Formats.Native(q.Text)
 	if !ok {
 		native = decoy
 	}
-	d := r.ask(native, gate, now)
+	d := r.ask(native, q, now)
 	if d.Reason != InvalidToken {
 		return d
 	}
-	opaque, ok := token.ParseOpaque(text)
+	opaque, ok := token.ParseOpaque(q.Text)
 	if !ok {
 		opaque = decoy
 	}
-	d = r.ask(opaque, gate, now)
+	d = r.ask(opaque, q, now)
 	if d.Reason == InvalidToken {
-		d = r.askImported(opaque, gate, now)
+		d = r.askImported(opaque, q, now)
 	}
 	return d
 }
 
 // ask decides on a token by its own key and digest.
-func (r *Register) ask(presented token.Token, gate *Gate, now time.Time) Decision {
+func (r *Register) ask(presented token.Token, q *Question, now time.Time) Decision {
 	rec, rule, _ := r.Tokens.Lookup(presented.Key)
 	c := proven(&rec, r.Keys, presented, now)
-	return r.decision(&rec, rule, c, presented, gate, now)
+	return r.decision(&rec, rule, c, presented, q, now)
 }
 
 // askImported decides on a token by what other products may have kept of it.
 // All imports are asked, whichever has it (invariant 3).
-func (r *Register) askImported(presented token.Token, gate *Gate, now time.Time) Decision {
+func (r *Register) askImported(presented token.Token, q *Question, now time.Time) Decision {
 	d := Decision{Reason: InvalidToken}
 	for _, digest := range r.Keys.Imported(presented.Reveal()) {
 		rec, rule, _ := r.Tokens.Lookup(digest.Key())
 		c := provenImported(&rec, &digest, now)
 		if c != nil {
-			d = r.decision(&rec, rule, c, presented, gate, now)
+			d = r.decision(&rec, rule, c, presented, q, now)
 		}
 	}
 	return d
 }
 
-func (r *Register) decision(rec *store.Record, rule store.Rule, c *store.Credential, presented token.Token, gate *Gate, now time.Time) Decision {
-	reason := Decide(rec, rule, c, gate, now)
-	if reason == InvalidToken {
+func (r *Register) decision(rec *store.Record, rule store.Rule, c *store.Credential, presented token.Token, q *Question, now time.Time) Decision {
+	reason := Decide(rec, rule, c, q.Gate, &q.Request, now)
+	if reason == InvalidToken || q.User != "" && q.User != rec.User {
 		return Decision{Reason: InvalidToken}
 	}
 	return Decision{
@@ -98,10 +109,10 @@ func (r *Register) decision(rec *store.Record, rule store.Rule, c *store.Credent
 	}
 }
 
-// Decide tells whether a token is good at the gate now. Proven is the credential
-// of the record that was presented, nil if none was; rule is what is said about
-// the record's user.
-func Decide(rec *store.Record, rule store.Rule, proven *store.Credential, gate *Gate, now time.Time) Reason {
+// Decide tells whether a token is good for the request at the gate now. Proven
+// is the credential of the record that was presented, nil if none was; rule is
+// what is said about the record's user.
+func Decide(rec *store.Record, rule store.Rule, proven *store.Credential, gate *Gate, req *Request, now time.Time) Reason {
 	switch {
 	case proven == nil:
 		return InvalidToken
@@ -115,10 +126,8 @@ func Decide(rec *store.Record, rule store.Rule, proven *store.Credential, gate *
 		return Expired
 	case rec.Audience != gate.Audience:
 		return AudienceMismatch
-	case len(rec.AllowedIPs) > 0, rec.Type != store.FullAccess:
-		return ContextMissing
 	}
-	return Yes
+	return gate.permits(rec, req)
 }
 
 // proven finds the credential of the record that the presented token is, nil if

@@ -77,7 +77,7 @@ func everyForm(tb testing.TB) (e every, r *Register, outdated map[string]bool) {
 func TestAskForms(t *testing.T) {
 	e, r, outdated := everyForm(t)
 	for name, tok := range e.good {
-		d := r.Ask(tok.Reveal(), &DefaultGate, noon)
+		d := r.Ask(question(tok.Reveal()), noon)
 		if d.Reason != Yes || d.Record.Name.Name != name || d.Credential == nil || d.Presented != d.Record.Key() {
 			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented, d.Record.Name.Name)
 		}
@@ -86,7 +86,7 @@ func TestAskForms(t *testing.T) {
 		}
 	}
 	for name, text := range e.bad {
-		if d := r.Ask(text, &DefaultGate, noon); d.Reason != InvalidToken || d.Outdated || d.Credential != nil || d.Record.User != "" {
+		if d := r.Ask(question(text), noon); d.Reason != InvalidToken || d.Outdated || d.Credential != nil || d.Record.User != "" {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
@@ -107,7 +107,7 @@ func TestAskWithoutTheKeys(t *testing.T) {
 			"one import": {ring(t, peppers, "legacy"), name != "hmac-sha512"},
 		} {
 			r.Keys = tt.keys
-			if d := r.Ask(tok.Reveal(), &DefaultGate, noon); (d.Reason == Yes) != tt.want {
+			if d := r.Ask(question(tok.Reveal()), noon); (d.Reason == Yes) != tt.want {
 				t.Errorf("%s without %s: %v", name, without, d.Reason)
 			}
 		}
@@ -124,10 +124,10 @@ func TestFormerKeyProvesNothing(t *testing.T) {
 	index := &store.Index{}
 	index.Apply(&store.Batch{Put: []store.Record{rec}})
 	r := &Register{Tokens: index}
-	if d := r.Ask(former.Reveal(), &DefaultGate, noon); d.Reason != InvalidToken {
+	if d := r.Ask(question(former.Reveal()), noon); d.Reason != InvalidToken {
 		t.Errorf("the former key: %v", d.Reason)
 	}
-	if d := r.Ask(tok.Reveal(), &DefaultGate, noon); d.Reason != Yes || d.Presented != tok.Key {
+	if d := r.Ask(question(tok.Reveal()), noon); d.Reason != Yes || d.Presented != tok.Key {
 		t.Errorf("the token: %v", d.Reason)
 	}
 }
@@ -141,7 +141,7 @@ func TestImportedInGrace(t *testing.T) {
 		rec.Credentials[0].GoodUntil = noon.Add(left)
 		index.Apply(&store.Batch{Put: []store.Record{rec}})
 		r := &Register{Tokens: index, Keys: ring(t, nil, "strapi")}
-		if d := r.Ask(text, &DefaultGate, noon); d.Reason != want {
+		if d := r.Ask(question(text), noon); d.Reason != want {
 			t.Errorf("%v before the end of its grace: %v", left, d.Reason)
 		}
 	}
@@ -153,7 +153,7 @@ func TestEveryNoTakesTheSameLookupsInEveryForm(t *testing.T) {
 	for name, text := range e.bad {
 		c := &counted{Tokens: e.tokens}
 		r.Tokens = c
-		r.Ask(text, &DefaultGate, noon)
+		r.Ask(question(text), noon)
 		if c.lookups != 2+4 {
 			t.Errorf("%s: %d lookups", name, c.lookups)
 		}
@@ -167,7 +167,7 @@ func TestAskDoesNotAllocateForPeppers(t *testing.T) {
 			continue
 		}
 		text := tok.Reveal()
-		if n := testing.AllocsPerRun(100, func() { r.Ask(text, &DefaultGate, noon) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { r.Ask(question(text), noon) }); n != 0 {
 			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
@@ -225,7 +225,7 @@ func BenchmarkAskPeppers(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				r.Ask(texts[i%len(texts)], &DefaultGate, noon)
+				r.Ask(question(texts[i%len(texts)]), noon)
 			}
 		})
 	}

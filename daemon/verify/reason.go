@@ -18,7 +18,10 @@ const (
 	NotYetValid
 	Expired
 	AudienceMismatch
-	ContextMissing
+	IPNotAllowed
+	MethodNotAllowed
+	ScopeMissing
+	ContextMissing // in the place of the check that lacks something
 )
 
 // answer is what a refusal tells the client. Only statuses that nginx
@@ -34,7 +37,7 @@ type answer struct {
 var answers = [...]answer{
 	Yes:              {status: 200},
 	NotReady:         {503, "temporarily_unavailable", "not_ready", "the patches found at start are still being applied"},
-	MalformedRequest: {401, "invalid_request", "malformed_request", "the request must state one token once, and have no transfer encoding"},
+	MalformedRequest: {401, "invalid_request", "malformed_request", "the request must state one token once, say nothing about itself twice, and have no transfer encoding"},
 	PasswordRefused:  {401, "invalid_token", "password_refused", "passwords are not accepted here; use Authorization: Bearer"},
 	MissingToken:     {401, "invalid_token", "missing_token", "the request has no token; use Authorization: Bearer"},
 	InvalidToken:     {401, "invalid_token", "invalid_token", "the token is not known here"},
@@ -43,7 +46,10 @@ var answers = [...]answer{
 	NotYetValid:      {401, "invalid_token", "not_yet_valid", "the token is not valid yet"},
 	Expired:          {401, "invalid_token", "expired", "the token has expired"},
 	AudienceMismatch: {403, "insufficient_scope", "audience_mismatch", "the token is meant for another audience"},
-	ContextMissing:   {403, "insufficient_scope", "context_missing", "the gate is not told what it has to know to say yes to this token"},
+	IPNotAllowed:     {403, "insufficient_scope", "ip_not_allowed", "the token is not good from this address"},
+	MethodNotAllowed: {403, "insufficient_scope", "method_not_allowed", "the token may only read"},
+	ScopeMissing:     {403, "insufficient_scope", "scope_missing", "the token lacks a scope that this request needs"},
+	ContextMissing:   {403, "insufficient_scope", "context_missing", "the gate is not told what it has to know to say yes to this request"},
 }
 
 // String is the reason as the client, the log and metrics see it.

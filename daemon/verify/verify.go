@@ -4,10 +4,11 @@
 //
 // Invariants:
 //
-//  1. The decision is a pure function of record, proven credential, gate and
-//     time (Decide). It reads no header and no clock.
+//  1. The decision is a pure function of record, proven credential, gate,
+//     request and time (Decide). It reads no header and no clock.
 //  2. What the gate is not told, it does not guess: the answer is no, with
-//     ContextMissing.
+//     ContextMissing. It is told by its own proxy, in the headers that this
+//     proxy has for it, and by nobody else; what stands there twice is refused.
 //  3. A malformed token, an unknown one and a wrong secret get the same answer
 //     after the same lookups and comparisons, under every pepper and for every
 //     import: what work differs depends on the presented text alone, never on
@@ -21,6 +22,8 @@
 //  7. Nothing is written here. Who is told of an outdated credential has its
 //     digest, and not its secret.
 //  8. Until the daemon is ready nobody gets another answer than NotReady.
+//  9. A path is matched only if every program understands it alike. No path is
+//     repaired.
 package verify
 
 import (
@@ -31,16 +34,6 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/token"
 )
-
-// Gate is a verify endpoint with its rules.
-type Gate struct {
-	Name     string
-	Audience string
-}
-
-// DefaultGate answers at /verify. It is told nothing about the original
-// request.
-var DefaultGate = Gate{Name: "default", Audience: store.DefaultAudience}
 
 // Health is what /readyz tells.
 type Health struct {
@@ -54,6 +47,8 @@ type Health struct {
 type Handler struct {
 	Register
 
+	// Rules are asked for at each request, and have to be there at once.
+	Rules  func() *Rules
 	Now    func() time.Time
 	Ready  func() bool
 	Health func() Health
@@ -62,18 +57,24 @@ type Handler struct {
 	Outdated func(credential token.Key, digest token.Digest)
 	// Used is told of each yes; nil for nobody. It must not wait.
 	Used func(store.Used)
+	// Decided is told of every answer of a gate; nil for nobody. The key is zero
+	// unless the secret was right.
+	Decided func(gate string, reason Reason, key token.Key)
 }
 
-const gatePrefix = "/verify/"
+const verifyPath = "/verify"
 
 // ServeHTTP does not route with a ServeMux, which would redirect paths that
 // are not clean: a redirect is no answer to a proxy's question.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch path := r.URL.Path; {
-	case path == "/verify", path == gatePrefix+DefaultGate.Name:
-		h.verify(w, r)
-	case strings.HasPrefix(path, gatePrefix):
-		notFound(w, "there is no such gate")
+	target := r.RequestURI
+	if !strings.HasPrefix(target, "/") {
+		target = r.URL.RequestURI() // a request as to a proxy names a host first
+	}
+	path, _, _ := strings.Cut(target, "?")
+	switch {
+	case path == verifyPath, strings.HasPrefix(path, verifyPath+"/"):
+		h.gate(w, r, target[len(verifyPath):])
 	case path == "/healthz":
 		writeJSON(w, http.StatusOK, struct {
 			Healthy bool `json:"healthy"`
@@ -85,18 +86,31 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
-	if !h.Ready() {
-		refuse(w, NotReady)
+// gate answers at the gate that rest names, which is the request target after
+// "/verify". Only to Envoy a gate is a place with something behind it.
+func (h *Handler) gate(w http.ResponseWriter, r *http.Request, rest string) {
+	name, behind := DefaultName, ""
+	if named, ok := strings.CutPrefix(rest, "/"); ok {
+		end := strings.IndexAny(named, "/?")
+		if end < 0 {
+			end = len(named)
+		}
+		name, behind = named[:end], named[end:]
+	}
+	rules := h.Rules()
+	gate := rules.Gates[name]
+	if !strings.HasPrefix(behind, "/") {
+		behind = "" // the query of the verify URI
+	}
+	if gate == nil || behind != "" && gate.Proxy != Envoy {
+		notFound(w, "there is no such gate")
 		return
 	}
-	text, reason := credential(r)
-	if reason != Yes {
-		refuse(w, reason)
-		return
+	q, now := Question{Gate: gate}, h.Now()
+	d := h.decide(r, &q, behind, rules, now)
+	if h.Decided != nil {
+		h.Decided(gate.Name, d.Reason, d.Presented)
 	}
-	now := h.Now()
-	d := h.Ask(text, &DefaultGate, now)
 	if d.Reason != Yes {
 		refuse(w, d.Reason)
 		return
@@ -105,9 +119,25 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
 		h.Outdated(d.Credential.Key, d.Digest)
 	}
 	if h.Used != nil {
-		h.Used(d.used(now))
+		h.Used(d.used(q.Request.Client, now))
 	}
 	accept(w, d.Presented, &d.Record)
+}
+
+// decide asks what the request asks.
+func (h *Handler) decide(r *http.Request, q *Question, behind string, rules *Rules, now time.Time) Decision {
+	if !h.Ready() {
+		return Decision{Reason: NotReady}
+	}
+	var ok bool
+	if q.Request, ok = q.Gate.told(r, behind, rules.Trusted); !ok {
+		return Decision{Reason: MalformedRequest}
+	}
+	var reason Reason
+	if q.Text, q.User, reason = q.Gate.credential(r, &q.Request); reason != Yes {
+		return Decision{Reason: reason}
+	}
+	return h.Ask(q, now)
 }
 
 func (h *Handler) readyz(w http.ResponseWriter) {

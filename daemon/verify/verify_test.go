@@ -37,6 +37,12 @@ func parsed(t *testing.T, text string) token.Token {
 	return tok
 }
 
+// testGate is a gate of which nothing is stated.
+var testGate = DefaultGate(DefaultName)
+
+// question asks the gate of which nothing is stated.
+func question(text string) *Question { return &Question{Text: text, Gate: &testGate} }
+
 func goodRecord(t *testing.T) store.Record {
 	tok := parsed(t, goodToken)
 	return store.Record{
@@ -47,8 +53,8 @@ func goodRecord(t *testing.T) store.Record {
 }
 
 // decide asks of a presented token what it proves, and decides.
-func decide(rec *store.Record, rule store.Rule, presented token.Token, gate *Gate, now time.Time) Reason {
-	return Decide(rec, rule, proven(rec, token.Keyring{}, presented, now), gate, now)
+func decide(rec *store.Record, rule store.Rule, presented token.Token, gate *Gate, req *Request, now time.Time) Reason {
+	return Decide(rec, rule, proven(rec, token.Keyring{}, presented, now), gate, req, now)
 }
 
 func TestDecide(t *testing.T) {
@@ -89,7 +95,7 @@ func TestDecide(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&rec)
 		}
-		if got := decide(&rec, store.Rule{}, parsed(t, tt.presented), &DefaultGate, noon); got != tt.want {
+		if got := decide(&rec, store.Rule{}, parsed(t, tt.presented), &testGate, &Request{}, noon); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
 	}
@@ -103,11 +109,11 @@ func TestDecideTwoSecretsUnderOneKey(t *testing.T) {
 	rec.Credentials[0].GoodUntil = noon.Add(1)
 	rec.Credentials = []store.Credential{fresh, rec.Credentials[0]}
 	for name, text := range map[string]string{"new": wrongSecret, "old": goodToken} {
-		if got := decide(&rec, store.Rule{}, parsed(t, text), &DefaultGate, noon); got != Yes {
+		if got := decide(&rec, store.Rule{}, parsed(t, text), &testGate, &Request{}, noon); got != Yes {
 			t.Errorf("the %s secret: %v", name, got)
 		}
 	}
-	if got := decide(&rec, store.Rule{}, parsed(t, goodToken), &DefaultGate, noon.Add(1)); got != InvalidToken {
+	if got := decide(&rec, store.Rule{}, parsed(t, goodToken), &testGate, &Request{}, noon.Add(1)); got != InvalidToken {
 		t.Errorf("the old secret after its grace: %v", got)
 	}
 }
@@ -115,10 +121,10 @@ func TestDecideTwoSecretsUnderOneKey(t *testing.T) {
 func TestDecideBlockedUser(t *testing.T) {
 	rec, blocked := goodRecord(t), store.Rule{Blocked: true}
 	rec.Active = false
-	if got := decide(&rec, blocked, parsed(t, goodToken), &DefaultGate, noon); got != UserBlocked {
+	if got := decide(&rec, blocked, parsed(t, goodToken), &testGate, &Request{}, noon); got != UserBlocked {
 		t.Errorf("a blocked user's disabled token: %v", got)
 	}
-	if got := decide(&rec, blocked, parsed(t, wrongSecret), &DefaultGate, noon); got != InvalidToken {
+	if got := decide(&rec, blocked, parsed(t, wrongSecret), &testGate, &Request{}, noon); got != InvalidToken {
 		t.Errorf("a blocked user's token with a wrong secret: %v", got)
 	}
 }
@@ -129,7 +135,7 @@ func TestAskTellsNothingOfATokenWithoutItsSecret(t *testing.T) {
 	var index store.Index
 	index.Apply(&store.Batch{Put: []store.Record{goodRecord(t)}})
 	for _, text := range []string{wrongSecret, otherToken, "nonsense", ""} {
-		d := (&Register{Tokens: &index}).Ask(text, &DefaultGate, noon)
+		d := (&Register{Tokens: &index}).Ask(question(text), noon)
 		if d.Reason != InvalidToken || d.Record.User != "" || !d.Presented.IsZero() {
 			t.Errorf("%q: %+v", text, d)
 		}
@@ -140,10 +146,19 @@ func testHandler(t *testing.T, records ...store.Record) *Handler {
 	index := &store.Index{}
 	index.Apply(&store.Batch{Put: records})
 	return &Handler{
-		Register: Register{Tokens: index}, Now: func() time.Time { return noon },
+		Register: Register{Tokens: index}, Rules: rulesOf(testGate), Now: func() time.Time { return noon },
 		Ready:  func() bool { return true },
 		Health: func() Health { return Health{Ready: true, Degraded: []string{}} },
 	}
+}
+
+// rulesOf are the rules of gates, that trust this machine.
+func rulesOf(gates ...Gate) func() *Rules {
+	rules := &Rules{Gates: map[string]*Gate{}, Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}}
+	for _, g := range gates {
+		rules.Gates[g.Name] = &g
+	}
+	return func() *Rules { return rules }
 }
 
 func ask(h http.Handler, path string, header http.Header) *http.Response {
