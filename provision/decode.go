@@ -16,6 +16,13 @@ const (
 	maxKeyParts = 8
 )
 
+// maxNodes bounds the keys and values of one file, because what stands for one
+// takes a hundred times the two bytes that it can be written in. It is enough
+// for as many entries as there may be with fifteen fields each.
+const maxNodes = 400_000
+
+const tooMany = "more than 400000 keys and values in one file; split it into several"
+
 const tooDeep = "more than 16 levels of lists and mappings; a manifest needs five"
 
 // Decoder reads manifests under one configuration. The zero Decoder knows no

@@ -27,6 +27,9 @@ func FuzzDecode(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, ext string, data []byte) {
 		m, problems := Decode("x"+ext, data)
+		if syntaxOf("x"+ext) == yamlSyntax {
+			checkYAMLSize(t, data)
+		}
 		if (m == nil) != (len(problems) > 0) {
 			t.Fatalf("manifest %v with problems %v", m, problems)
 		}

@@ -23,6 +23,10 @@ func parseJSON(text string, r *report) (docs []*node, whole bool) {
 	p.dec = json.NewDecoder(strings.NewReader(text))
 	p.dec.UseNumber()
 	root, err := p.value()
+	if errors.Is(err, errTooMany) {
+		r.at(p.loc.at(p.end), tooMany)
+		return nil, false
+	}
 	if err != nil {
 		r.at(p.loc.at(p.end), "not valid JSON")
 		return nil, false
@@ -96,7 +100,11 @@ type jsonParser struct {
 	loc  *locator
 	dec  *json.Decoder
 	end  int // of the last token
+
+	nodes int // that have been read
 }
+
+var errTooMany = errors.New(tooMany)
 
 // next reads a token and the place where it starts.
 func (p *jsonParser) next() (json.Token, *node, error) {
@@ -113,6 +121,9 @@ func (p *jsonParser) value() (*node, error) {
 	tok, n, err := p.next()
 	if err != nil {
 		return nil, err
+	}
+	if p.nodes++; p.nodes > maxNodes {
+		return nil, errTooMany
 	}
 	switch tok := tok.(type) {
 	case string:

@@ -14,7 +14,8 @@
 //  4. The three syntaxes mean the same: they become one tree of nodes, and one
 //     validator reads that.
 //  5. Time and memory are linear in the size of the file, whatever is in it.
-//     Depth is limited, in JSON and TOML before a library sees the text.
+//     Depth is limited, in JSON and TOML before a library sees the text, and so
+//     is the number of keys and values in all three.
 //  6. A Manifest holds no secret. What Redact returns has none of the literal
 //     secrets of the file: it is read again to prove that, and where the proof
 //     fails nothing of the text is left.

@@ -33,6 +33,9 @@ func foreign(t *testing.T, name string, data []byte) {
 		start := time.Now()
 		m, _ := Decode(name, data)
 		checkRedacted(t, name, data)
+		if syntaxOf(name) == yamlSyntax {
+			checkYAMLSize(t, data)
+		}
 		took = time.Since(start)
 		runtime.ReadMemStats(&after)
 		if m != nil && !m.empty() {

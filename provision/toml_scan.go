@@ -12,6 +12,7 @@ type tomlScanner struct {
 	text      string
 	off       int
 	statement Pos // of the header or key that is being read
+	nodes     int // that have been read; a table counts for several
 	loc       *locator
 	report    *report
 }
@@ -103,6 +104,9 @@ func (s *tomlScanner) keyPath() ([]*node, error) {
 }
 
 func (s *tomlScanner) key() (*node, error) {
+	if err := s.count(1); err != nil {
+		return nil, err
+	}
 	n := &node{kind: textKind, pos: s.loc.at(s.off), from: s.off}
 	if c := s.peek(); c == '"' || c == '\'' {
 		if err := s.quoted(n); err != nil {
@@ -129,6 +133,9 @@ func isBareKey(c byte) bool {
 
 // value reads a value; depth is its own, should it be a list or a table.
 func (s *tomlScanner) value(depth int) (*node, error) {
+	if err := s.count(1); err != nil {
+		return nil, err
+	}
 	n := &node{pos: s.loc.at(s.off), from: s.off}
 	var err error
 	switch s.peek() {
@@ -158,6 +165,9 @@ func (s *tomlScanner) list(n *node, depth int) error {
 // inlineTable reads {a = 1, b = 2}.
 func (s *tomlScanner) inlineTable(n *node, depth int) error {
 	n.kind, n.origin = mapKind, inlineTable
+	if err := s.count(perTable); err != nil {
+		return err
+	}
 	return s.members(depth, '}', func() error { return s.keyValue(tomlTable{n, depth}) })
 }
 
@@ -305,6 +315,17 @@ func (s *tomlScanner) skipBlank() {
 			return
 		}
 	}
+}
+
+// perTable is what a table counts for: the library makes a map of it.
+const perTable = 4
+
+// count counts nodes, and fails when there are too many.
+func (s *tomlScanner) count(nodes int) error {
+	if s.nodes += nodes; s.nodes > maxNodes {
+		return s.fail(tooMany)
+	}
+	return nil
 }
 
 func (s *tomlScanner) fail(text string) error { return &tomlError{s.off, text} }

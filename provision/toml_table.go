@@ -1,5 +1,7 @@
 package provision
 
+import "cmp"
+
 // maxTableKeys bounds the keys of one table, so that looking one up may walk
 // all of them. No table of a manifest has half as many.
 const maxTableKeys = 100
@@ -20,6 +22,9 @@ type tomlTable struct {
 
 // header makes the table that [a.b] or [[a.b]] opens.
 func (s *tomlScanner) header(root tomlTable, keys []*node, array bool) (tomlTable, error) {
+	if err := s.count(perTable); err != nil {
+		return root, err
+	}
 	parent, err := s.descend(root, keys[:len(keys)-1], false)
 	if err != nil {
 		return root, err
@@ -57,7 +62,7 @@ func (s *tomlScanner) descend(t tomlTable, keys []*node, dotted bool) (tomlTable
 			if dotted {
 				next.origin, next.within = dottedTable, within
 			}
-			if err := s.add(t, key, next); err != nil {
+			if err := cmp.Or(s.count(perTable), s.add(t, key, next)); err != nil {
 				return t, err
 			}
 		}

@@ -17,6 +17,10 @@ func parseYAML(text string, r *report) (docs []*node, whole bool) {
 	if strings.TrimSpace(text) == "" {
 		return nil, true // the library takes a tab for a mistake
 	}
+	if off, many := yamlTooMany(text); many {
+		r.at(newLocator(text).at(off), tooMany)
+		return nil, false
+	}
 	p := yamlParser{report: r, loc: newLocator(text)}
 	dec := yaml.NewDecoder(strings.NewReader(text))
 	for {
