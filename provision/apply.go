@@ -236,6 +236,7 @@ func (t *transaction) fail(p *text, problems ...Problem) decision {
 func (t *transaction) env(p *text) Env {
 	return Env{
 		Now: t.now, Random: t.applier.Random, Source: p.Source, Formats: t.settings.Formats,
+		Keys: t.settings.Keys, Seal: t.settings.Seal,
 		ScopeSets: t.settings.ScopeSets, Rules: t.settings.Rules[p.Source.Dir],
 		FirstIssues: t.firstIssues,
 	}

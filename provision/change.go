@@ -72,8 +72,8 @@ func (p *planner) renamable(rec *store.Record, pos Pos) error {
 	if err := p.vacant(rec); err != nil {
 		return err
 	}
-	for _, c := range rec.Credentials {
-		if p.revoked(c.Key, rec.User) {
+	for _, key := range rec.Keys() {
+		if p.revoked(key, rec.User) {
 			return refuse(pos, wasRevoked)
 		}
 	}

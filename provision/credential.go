@@ -41,7 +41,7 @@ func (v *validator) source(fs *fields, e *Entry) {
 	case Create:
 		v.keyOfCreate(fs)
 	case Revoke:
-		if f := fs.stated("digest"); f != nil && fs.missing("key", "token", "token_file", "token_env") {
+		if f := fs.stated("digest"); f != nil && fs.missing("key", "token", "token_file", "token_env") && !statesImported(e) {
 			v.report.also(f.key.pos, `"revoke" needs the token's "key", because a digest alone may be that of several kinds of tokens; "tokendrop list" shows it`)
 		}
 		revoked(e, key)
@@ -75,7 +75,7 @@ func revoked(e *Entry, key Stated[token.Key]) {
 		if s.outside() {
 			return
 		}
-		e.Key = Stated[token.Key]{Value: s.Key, Pos: s.Pos, OK: true}
+		e.Key, e.Imports = Stated[token.Key]{Value: s.Key, Pos: s.Pos, OK: true}, s.Imports
 	}
 	e.Sources = nil
 }
@@ -199,7 +199,7 @@ func (v *validator) literal(f *field, key Stated[token.Key]) []Source {
 	if !ok {
 		return nil
 	}
-	tok, err := v.formats.Parse(text)
+	tok, err := v.decoder.Formats.Parse(text)
 	if err != nil {
 		v.report.at(f.value.pos, `"token" `+noToken(text, err))
 		return nil
@@ -208,8 +208,15 @@ func (v *validator) literal(f *field, key Stated[token.Key]) []Source {
 		v.report.at(key.Pos, `"key" is not the key of the token beside it; leave it out, or write what "tokendrop token key" prints`)
 		return nil
 	}
-	return []Source{{Pos: f.value.pos, Credential: Credential{Key: tok.Key, HasKey: true, Digest: tok.Digest()}}}
+	c, err := v.decoder.credential(tok)
+	if err != nil {
+		v.report.at(f.value.pos, `"token" `+noRandomness)
+		return nil
+	}
+	return []Source{{Pos: f.value.pos, Credential: c}}
 }
+
+const noRandomness = `cannot be encrypted, because the system has no randomness; drop the manifest again`
 
 // noToken says what is wrong with a text that is no token of any format. What
 // has a known prefix and is none was mistyped. What merely resembles a standard
@@ -236,6 +243,9 @@ func (v *validator) digest(fs *fields, key Stated[token.Key]) []Source {
 	text, ok := v.text(f)
 	if !ok {
 		return nil
+	}
+	if strings.HasPrefix(text, "hmac-") {
+		return v.imported(f, text, key)
 	}
 	digest, err := token.ParseDigest(text)
 	if err != nil {

@@ -3,6 +3,7 @@ package provision
 import (
 	"path"
 
+	"github.com/tokendrop/tokendrop/store/seal"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -26,8 +27,33 @@ const tooMany = "more than 400000 keys and values in one file; split it into sev
 const tooDeep = "more than 16 levels of lists and mappings; a manifest needs five"
 
 // Decoder reads manifests under one configuration. The zero Decoder knows no
-// prefixes of tokens.
-type Decoder struct{ Formats token.Formats }
+// prefixes of tokens, and takes every import for configured.
+type Decoder struct {
+	Formats token.Formats
+	Imports []string // the IDs of those that are configured; nil: any
+
+	keys token.Keyring
+	seal seal.Keys
+}
+
+// decoder reads what is to be applied under the settings.
+func (s *Settings) decoder() Decoder {
+	return Decoder{Formats: s.Formats, Imports: s.Keys.Imports(), keys: s.Keys, seal: s.Seal}
+}
+
+// credential is what a manifest keeps of a token that is stated in full. It
+// fails only if there is no randomness to encrypt the token with.
+func (d Decoder) credential(t token.Token) (Credential, error) {
+	c := Credential{Key: t.Key, HasKey: true, Digest: t.Digest()}
+	if t.Kind() == token.Opaque {
+		for _, digest := range d.keys.Imported(t.Reveal()) {
+			c.Imports = append(c.Imports, digest.Key())
+		}
+	}
+	var err error
+	c.Sealed, err = d.seal.Seal(t)
+	return c, err
+}
 
 // Decode reads a manifest as the zero Decoder does.
 func Decode(name string, data []byte) (*Manifest, []Problem) { return Decoder{}.Decode(name, data) }
@@ -38,7 +64,7 @@ func Decode(name string, data []byte) (*Manifest, []Problem) { return Decoder{}.
 // (blank, comments, empty documents) is a Manifest without entries.
 func (d Decoder) Decode(name string, data []byte) (*Manifest, []Problem) {
 	src := parse(name, data)
-	v := validator{report: src.report, syntax: src.syntax, formats: d.Formats}
+	v := validator{report: src.report, syntax: src.syntax, decoder: d}
 	m := v.manifest(src.docs)
 	if problems := src.report.sorted(); len(problems) > 0 {
 		return nil, problems

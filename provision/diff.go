@@ -75,7 +75,7 @@ func (c *comparison) credentials(rec *store.Record) string {
 		if known {
 			words = append(words, one.Key.String())
 		}
-		if !known || c.before != nil && !slices.ContainsFunc(c.before.Credentials, func(o store.Credential) bool { return alike(one, o) }) {
+		if !known || c.before != nil && !slices.ContainsFunc(c.before.Credentials, func(o store.Credential) bool { return one.Alike(&o) }) {
 			words = append(words, isNew)
 		}
 		if !one.GoodUntil.IsZero() {

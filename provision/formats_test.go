@@ -73,7 +73,7 @@ func TestLiteral(t *testing.T) {
 			"action: regenerate, user: a, name: b, token: '%s'",
 			"action: ensure, user: a, name: b, credentials: [{generate: true}, {token: '%s'}]",
 		} {
-			_, problems := Decoder{formats}.Decode("x.yaml", []byte(entry(fmt.Sprintf(manifest, tt.text))))
+			_, problems := Decoder{Formats: formats}.Decode("x.yaml", []byte(entry(fmt.Sprintf(manifest, tt.text))))
 			parsed, err := formats.Parse(tt.text)
 			switch {
 			case err == nil && (len(problems) > 0 || parsed.Kind().String() != tt.want):
@@ -200,7 +200,7 @@ func TestGenerateInConfiguredForm(t *testing.T) {
 	w, random := newWorld(t), rand.Reader
 	w.formats = acme(t)
 	w.must(entry("action: create, " + anna + ", generate: true"))
-	made, err := (&planner{env: Env{Random: random, Formats: w.formats}}).generate(w.token("anna", "a").Credentials[0].Key)
+	made, err := (&planner{env: Env{Random: random, Formats: w.formats}}).generateToken(w.token("anna", "a").Credentials[0].Key)
 	if err != nil || made.Kind() != token.Prefixed || !strings.HasPrefix(made.Reveal(), "acme_") {
 		t.Errorf("generated %v, %v", made.Kind(), err)
 	}
@@ -222,7 +222,7 @@ func TestRedactFormats(t *testing.T) {
 		"in another value":     {"x.json", `{"token": "` + opaqueToken + `", "name": "x` + opaqueToken + `"}`, `{"token": "REDACTED", "name": "xREDACTED"}`},
 		"quotes in the secret": {"x.json", `{"token": "quotes-\"and\\slashes-20"}`, `{"token": "REDACTED"}`},
 	} {
-		got := Decoder{formats}.Redact(tt.file, []byte(tt.data))
+		got := Decoder{Formats: formats}.Redact(tt.file, []byte(tt.data))
 		if string(got) != tt.want || (got == nil) != (tt.want == "") {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, tt.want)
 		}

@@ -28,7 +28,7 @@ func (p *planner) issue(rec *store.Record, e *Entry, sources []Source) error {
 	for i := range sources {
 		s := sources[i]
 		if !s.Generate && !s.HasKey {
-			s.Key = keyOfDigest(e, old, &s)
+			s.Key = p.keyOfDigest(e, old, &s)
 		}
 		c, isNew, err := p.credential(rec, old, keptKey(e, old, list), &s)
 		if err != nil {
@@ -65,15 +65,13 @@ func keptKey(e *Entry, old, list []store.Credential) token.Key {
 
 // keepsKey tells whether another secret can go with the key of a credential: the
 // key of an opaque token follows from its text.
-func keepsKey(c *store.Credential) bool {
-	return c.Key.IsVersion4() && c.Key != c.Digest.OpaqueKey()
-}
+func keepsKey(c *store.Credential) bool { return c.Key.IsVersion4() && !c.Opaque }
 
 // keyOfDigest is the key of a credential whose digest is stated alone.
-func keyOfDigest(e *Entry, old []store.Credential, s *Source) token.Key {
-	for _, c := range old {
-		if c.Digest.Equal(s.Digest) {
-			return c.Key
+func (p *planner) keyOfDigest(e *Entry, old []store.Credential, s *Source) token.Key {
+	for i := range old {
+		if p.states(s, &old[i]) {
+			return old[i].Key
 		}
 	}
 	if e.Action == Regenerate && keepsKey(&old[0]) {
@@ -85,17 +83,19 @@ func keyOfDigest(e *Entry, old []store.Credential, s *Source) token.Key {
 // credential is what a source states, or what is generated for it, and whether
 // it is new to the record.
 func (p *planner) credential(rec *store.Record, old []store.Credential, keep token.Key, s *Source) (store.Credential, bool, error) {
+	if s.kept != nil {
+		return *s.kept, false, nil
+	}
 	stated := s.Credential
 	if s.Generate {
-		t, err := p.generate(keep)
-		if err != nil {
+		var err error
+		if stated, err = p.generate(keep); err != nil {
 			return store.Credential{}, false, fmt.Errorf("generating a token: %w", err)
 		}
-		stated = Credential{Key: t.Key, HasKey: true, Digest: t.Digest()}
 	}
-	for _, c := range old {
-		if c.Key == stated.Key && c.Digest.Equal(stated.Digest) {
-			return c, false, nil
+	for i := range old {
+		if p.states(s, &old[i]) {
+			return old[i], false, nil
 		}
 	}
 	if owner, taken := p.draft.ByKey(stated.Key); taken && owner.Name != rec.Name {
@@ -104,12 +104,33 @@ func (p *planner) credential(rec *store.Record, old []store.Credential, keep tok
 	if p.revoked(stated.Key, rec.User) {
 		return store.Credential{}, false, refuse(s.Pos, wasRevoked)
 	}
-	return store.Credential{Key: stated.Key, Digest: stated.Digest}, true, nil
+	return p.keep(&stated), true, nil
+}
+
+// keep is the form in which a credential is stored.
+func (p *planner) keep(stated *Credential) store.Credential {
+	c := store.Credential{Key: stated.Key, Opaque: stated.opaque()}
+	if stated.imported() || stated.Sealed != nil {
+		c.Extra = &store.Extra{Imported: stated.Imported, Sealed: stated.Sealed}
+	}
+	if !stated.imported() {
+		c.Digest, c.Pepper = p.env.Keys.Keep(stated.Digest)
+	}
+	return c
 }
 
 // generate makes a new secret, under the key that the token has or that the
 // entry states.
-func (p *planner) generate(keep token.Key) (token.Token, error) {
+func (p *planner) generate(keep token.Key) (Credential, error) {
+	t, err := p.generateToken(keep)
+	if err != nil {
+		return Credential{}, err
+	}
+	sealed, err := p.env.Seal.Seal(t)
+	return Credential{Key: t.Key, HasKey: true, Digest: t.Digest(), Sealed: sealed}, err
+}
+
+func (p *planner) generateToken(keep token.Key) (token.Token, error) {
 	if keep.IsZero() {
 		return p.env.Formats.Generate(p.env.Random)
 	}
@@ -125,7 +146,7 @@ func (p *planner) keepInGrace(rec *store.Record, old []store.Credential, e *Entr
 		return nil
 	}
 	for _, c := range old {
-		if slices.ContainsFunc(rec.Credentials, func(d store.Credential) bool { return alike(c, d) }) {
+		if slices.ContainsFunc(rec.Credentials, func(d store.Credential) bool { return c.Alike(&d) }) {
 			continue
 		}
 		if len(rec.Credentials) == maxCredentials {
@@ -163,10 +184,22 @@ func lasting(rec *store.Record) []store.Credential {
 	return slices.DeleteFunc(slices.Clone(rec.Credentials), func(c store.Credential) bool { return !c.GoodUntil.IsZero() })
 }
 
-func alike(c, d store.Credential) bool { return c.Key == d.Key && c.Digest.Equal(d.Digest) }
-
-func states(s *Source, c store.Credential) bool {
-	return !s.Generate && c.Digest.Equal(s.Digest) && (!s.HasKey || s.Key == c.Key)
+// states tells whether a source states a credential, in whichever form that is
+// stored: an imported one is meant too once it has become native, and by the
+// token that another product has digested.
+func (p *planner) states(s *Source, c *store.Credential) bool {
+	kept := c.Imported()
+	switch {
+	case s.Generate:
+		return false
+	case s.kept != nil:
+		return s.kept.Alike(c)
+	case s.imported():
+		return kept != nil && kept.Equal(s.Imported) || c.Former() == s.Key
+	case kept != nil:
+		return slices.Contains(s.Imports, c.Key)
+	}
+	return (!s.HasKey || s.Key == c.Key) && p.env.Keys.Proves(c.Digest, c.Pepper, s.Digest)
 }
 
 func generates(e *Entry) bool {
@@ -174,9 +207,9 @@ func generates(e *Entry) bool {
 }
 
 // holdsAll tells whether every stated credential is one of the record's.
-func holdsAll(rec *store.Record, sources []Source) bool {
+func (p *planner) holdsAll(rec *store.Record, sources []Source) bool {
 	for i := range sources {
-		if !slices.ContainsFunc(rec.Credentials, func(c store.Credential) bool { return states(&sources[i], c) }) {
+		if !slices.ContainsFunc(rec.Credentials, func(c store.Credential) bool { return p.states(&sources[i], &c) }) {
 			return false
 		}
 	}
@@ -185,25 +218,24 @@ func holdsAll(rec *store.Record, sources []Source) bool {
 
 // satisfies tells whether the record's lasting credentials are what sources
 // state, in that order. A generated one may be any that is there.
-func satisfies(rec *store.Record, sources []Source) bool {
+func (p *planner) satisfies(rec *store.Record, sources []Source) bool {
 	if len(sources) == 0 {
 		return true
 	}
 	have := lasting(rec)
-	return slices.EqualFunc(sources, have, func(s Source, c store.Credential) bool { return s.Generate || states(&s, c) })
+	return slices.EqualFunc(sources, have, func(s Source, c store.Credential) bool { return s.Generate || p.states(&s, &c) })
 }
 
 // reuse puts credentials that are there in the places of those to be
 // generated, so that an ensure generates only what is missing.
-func reuse(rec *store.Record, sources []Source) []Source {
+func (p *planner) reuse(rec *store.Record, sources []Source) []Source {
 	sources = slices.Clone(sources)
 	spare := slices.DeleteFunc(lasting(rec), func(c store.Credential) bool {
-		return slices.ContainsFunc(sources, func(s Source) bool { return states(&s, c) })
+		return slices.ContainsFunc(sources, func(s Source) bool { return p.states(&s, &c) })
 	})
 	for i := range sources {
 		if sources[i].Generate && len(spare) > 0 {
-			sources[i].Generate = false
-			sources[i].Credential = Credential{Key: spare[0].Key, HasKey: true, Digest: spare[0].Digest}
+			sources[i] = Source{Pos: sources[i].Pos, kept: &spare[0]}
 			spare = spare[1:]
 		}
 	}

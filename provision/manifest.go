@@ -75,6 +75,10 @@ type Entry struct {
 	// Expect is how many tokens Keys or All has to find.
 	Expect Stated[int]
 
+	// Imports are the keys that the token of a revoke has wherever a digest of
+	// it was imported.
+	Imports []token.Key
+
 	// Sources are the credentials: none, one or two. Of two the first one's
 	// key is the token's.
 	Sources []Source
@@ -127,6 +131,8 @@ type Source struct {
 	File     string // absolute and clean; empty for none
 	Env      string // a name; empty for none
 	Credential
+
+	kept *store.Credential // one that the token has, in the place of all that
 }
 
 // outside tells whether the credential is yet to be read.
@@ -140,10 +146,22 @@ type Credential struct {
 	Key    token.Key
 	HasKey bool
 	Digest token.Digest
+	// Imported is another product's digest, which is stated in the place of
+	// Digest. The zero one is none.
+	Imported token.ImportedDigest
+	// Imports are the keys that a literal token has wherever a digest of it was
+	// imported.
+	Imports []token.Key
+	// Sealed is the text of a literal token, encrypted; nil where that is not
+	// configured.
+	Sealed []byte
 }
 
+// imported tells whether the credential is stated by another product's digest.
+func (c *Credential) imported() bool { return c.Imported.Scheme != 0 }
+
 // opaque tells whether the credential is an opaque token's.
-func (c *Credential) opaque() bool { return c.Key == c.Digest.OpaqueKey() }
+func (c *Credential) opaque() bool { return c.imported() || c.Key == c.Digest.OpaqueKey() }
 
 // Attributes are the fields of a token that an entry may state.
 type Attributes struct {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/seal"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -15,6 +16,8 @@ type Env struct {
 	Random    io.Reader
 	Source    store.Source
 	Formats   token.Formats // of what is generated
+	Keys      token.Keyring // for what is kept of tokens
+	Seal      seal.Keys     // for the texts of what is generated
 	ScopeSets map[string][]string
 	Rules     Rules // of the drop directory
 	// FirstIssues are patterns of the users of whose tokens the first issue is
@@ -101,7 +104,7 @@ func (p *planner) create(e *Entry) error {
 	switch {
 	case !ok:
 		return p.add(p.blank(e), e)
-	case generates(e) || holdsAll(&rec, e.Sources):
+	case generates(e) || p.holdsAll(&rec, e.Sources):
 		p.note(e, &rec, store.Unchanged)
 		return nil
 	}
@@ -145,8 +148,8 @@ func (p *planner) ensure(e *Entry) error {
 // leaves alone what it does not state.
 func (p *planner) correct(rec store.Record, e *Entry) error {
 	before := rec
-	if !satisfies(&rec, e.Sources) {
-		if err := p.issue(&rec, e, reuse(&rec, e.Sources)); err != nil {
+	if !p.satisfies(&rec, e.Sources) {
+		if err := p.issue(&rec, e, p.reuse(&rec, e.Sources)); err != nil {
 			return err
 		}
 	}
@@ -226,7 +229,7 @@ func (p *planner) regenerate(e *Entry) error {
 	if len(sources) == 0 {
 		sources = []Source{{Generate: true}}
 	}
-	if sources[0].Generate || !satisfies(&rec, sources) {
+	if sources[0].Generate || !p.satisfies(&rec, sources) {
 		if err := p.issue(&rec, e, sources); err != nil {
 			return err
 		}

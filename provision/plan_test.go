@@ -20,7 +20,8 @@ type world struct {
 	last    uint64
 	formats token.Formats
 
-	settings Settings // beside formats
+	settings Settings // beside formats and keys
+	keys     token.Keyring
 }
 
 func newWorld(t *testing.T) *world {
@@ -36,13 +37,15 @@ func (w *world) apply(text string) ([]store.Change, []Problem) {
 // applyIn does so in a drop directory.
 func (w *world) applyIn(dir, text string) ([]store.Change, []Problem) {
 	w.t.Helper()
-	m, problems := Decoder{w.formats}.Decode("x.yaml", []byte(text))
+	w.settings.Formats, w.settings.Keys = w.formats, w.keys
+	m, problems := w.settings.decoder().Decode("x.yaml", []byte(text))
 	if len(problems) > 0 {
 		w.t.Fatalf("the manifest is wrong by itself: %v\n%s", problems, text)
 	}
 	draft := store.NewDraft(&w.index)
 	changes, problems := Plan(m, draft, Env{
-		Now: w.now, Random: rand.Reader, Source: store.Source{Dir: dir, Path: "x.yaml"}, Formats: w.formats,
+		Now: w.now, Random: rand.Reader, Source: store.Source{Dir: dir, Path: "x.yaml"},
+		Formats: w.formats, Keys: w.keys, Seal: w.settings.Seal,
 		ScopeSets: w.settings.ScopeSets, Rules: w.settings.Rules[dir], FirstIssues: w.settings.firstIssues(),
 	})
 	if len(problems) > 0 {

@@ -53,7 +53,7 @@ func (r reader) read(p *Patch) text {
 	if p.Refusal != "" { // unread, so nothing is known of its bytes
 		return text{Patch: p, problems: []Problem{{Text: p.Refusal}}}
 	}
-	t := text{Patch: p, decoder: Decoder{r.settings.Formats}, sum: sha256.Sum256(p.Data)}
+	t := text{Patch: p, decoder: r.settings.decoder(), sum: sha256.Sum256(p.Data)}
 	if policy := r.settings.Rules[p.Source.Dir].Policy; policy.wantsSignature() && !r.unsigned {
 		var err error
 		if t.signer, err = policy.signer(p, r.now); err != nil {

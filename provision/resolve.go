@@ -5,15 +5,13 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // resolver reads the tokens that manifests of one drop directory point to. It
-// keeps of each no more than its key and digest.
+// keeps of each no more than a Credential.
 type resolver struct {
 	rules     Rules
-	formats   token.Formats
+	decoder   Decoder
 	forbidden forbidden
 	report    report
 }
@@ -22,7 +20,7 @@ type resolver struct {
 // copy, unless it points to nothing. What cannot be read is a problem at the
 // place that points to it.
 func (s *Settings) resolve(m *Manifest, dir string) (*Manifest, []Problem) {
-	r := resolver{rules: s.Rules[dir], formats: s.Formats}
+	r := resolver{rules: s.Rules[dir], decoder: s.decoder()}
 	resolved := m
 	for i := range m.Entries {
 		e := &m.Entries[i]
@@ -71,14 +69,17 @@ func (r *resolver) credential(s *Source) (c Credential, problem string) {
 	if text == "" {
 		return c, s.name() + " leads to nothing but an empty text; write a token there first"
 	}
-	tok, err := r.formats.Parse(text)
+	tok, err := r.decoder.Formats.Parse(text)
 	switch {
 	case err != nil:
 		return c, fmt.Sprintf("what %s leads to %s", s.name(), noToken(text, err))
 	case s.HasKey && s.Key != tok.Key:
 		return c, fmt.Sprintf(`"key" is not the key of the token that %s leads to; leave it out, or write what "tokendrop token key" prints`, s.name())
 	}
-	return Credential{Key: tok.Key, HasKey: true, Digest: tok.Digest()}, ""
+	if c, err = r.decoder.credential(tok); err != nil {
+		return c, fmt.Sprintf("what %s leads to %s", s.name(), noRandomness)
+	}
+	return c, ""
 }
 
 func (r *resolver) text(s *Source) (text, problem string) {

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/token"
@@ -107,30 +108,53 @@ func (p *planner) withKeys(keys []token.Key) (found []store.Record, missing []to
 }
 
 // revoke deletes tokens and remembers all of their keys, and the keys that
-// nobody has.
+// nobody has. A token that is stated in full may be there by its digest in
+// another product.
 func (p *planner) revoke(e *Entry) error {
 	found, missing, err := p.selected(e)
 	if err != nil {
 		return err
 	}
+	imported, others := p.withKeys(e.Imports)
+	if len(imported) > 0 {
+		others, missing = append(others, missing...), nil
+	}
 	for _, rec := range found {
-		for _, c := range rec.Credentials {
-			p.draft.SetMark(store.RevokedID(c.Key, ""), "")
-		}
-		p.remove(e, &rec, store.KeysRevoked)
+		p.takeBack(e, &rec, others)
+		imported = slices.DeleteFunc(imported, func(r store.Record) bool { return r.Name == rec.Name })
+	}
+	for _, rec := range imported {
+		p.takeBack(e, &rec, others)
 	}
 	for _, key := range missing {
-		if err := p.forbid(e, key); err != nil {
+		if err := p.forbid(e, key, others); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forbid revokes a key that no token has. Where the policy has a rule on users,
-// that is for the user alone who is stated: the key may be that of another's
-// token, which is not seen, or which is yet to come.
-func (p *planner) forbid(e *Entry, key token.Key) error {
+// takeBack deletes a token and remembers its keys, and others that it would have
+// if it were imported.
+func (p *planner) takeBack(e *Entry, rec *store.Record, others []token.Key) {
+	for _, key := range rec.Keys() {
+		p.draft.SetMark(store.RevokedID(key, ""), "")
+	}
+	user := ""
+	if p.judge.restrictsUsers() { // they may be those of another's token
+		user = rec.User
+	}
+	for _, key := range others {
+		p.draft.SetMark(store.RevokedID(key, user), "")
+	}
+	p.remove(e, rec, store.KeysRevoked)
+}
+
+// forbid revokes a key that no token has, and others that its token would have
+// if it were imported. Where the policy has a rule on users, that is for the user
+// alone who is stated: the key may be that of another's token, which is not seen,
+// or which is yet to come.
+func (p *planner) forbid(e *Entry, key token.Key, others []token.Key) error {
 	user := ""
 	if p.judge.restrictsUsers() {
 		if user = e.User.Value; !e.User.OK || !p.judge.permitsUser(user) {
@@ -138,9 +162,11 @@ func (p *planner) forbid(e *Entry, key token.Key) error {
 		}
 	}
 	change := store.Change{Action: string(e.Action), Key: key, Name: e.TokenName(), Result: store.Unchanged}
-	if !key.IsZero() && !p.revoked(key, user) {
-		p.draft.SetMark(store.RevokedID(key, user), "")
-		change.Result = store.KeysRevoked
+	for _, k := range append([]token.Key{key}, others...) {
+		if !k.IsZero() && !p.revoked(k, user) {
+			p.draft.SetMark(store.RevokedID(k, user), "")
+			change.Result = store.KeysRevoked
+		}
 	}
 	p.changes = append(p.changes, change)
 	return nil

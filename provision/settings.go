@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/seal"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -13,6 +14,8 @@ import (
 // and write files.
 type Settings struct {
 	Formats   token.Formats
+	Keys      token.Keyring       // for what is kept of tokens; it has the salts of imports
+	Seal      seal.Keys           // for the texts of tokens; none: these are not kept
 	ScopeSets map[string][]string // what each name in "scope_sets" stands for
 	Rules     map[string]Rules    // by the names of drop directories
 

@@ -4,15 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // validator makes a Manifest of the tree that a syntax has been read into.
 type validator struct {
 	report  *report
 	syntax  syntax
-	formats token.Formats
+	decoder Decoder
 	count   int             // of entries, right or wrong
 	users   map[string]bool // that are stated under "users"
 }

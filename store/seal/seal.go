@@ -52,16 +52,20 @@ func keyIDOf(secret []byte) keyID {
 
 // Keys are encryption keys: the first one seals, all of them open. The zero Keys
 // seals nothing.
-type Keys struct{ list []key }
+type Keys struct {
+	random io.Reader // for nonces
+	list   []key
+}
 
 type key struct {
 	id   keyID
 	aead cipher.AEAD
 }
 
-// NewKeys takes keys of KeySize bytes. Its errors show nothing of them.
-func NewKeys(secrets ...[]byte) (Keys, error) {
-	var k Keys
+// NewKeys takes keys of KeySize bytes, and random for nonces, which is
+// crypto/rand.Reader outside tests. Its errors show nothing of the keys.
+func NewKeys(random io.Reader, secrets ...[]byte) (Keys, error) {
+	k := Keys{random: random}
 	for i, secret := range secrets {
 		aead, err := chacha20poly1305.NewX(secret)
 		if err != nil {
@@ -78,16 +82,15 @@ func NewKeys(secrets ...[]byte) (Keys, error) {
 	return k, nil
 }
 
-// Seal encrypts the text of a token, with a nonce from random, which is
-// crypto/rand.Reader outside tests. Without keys it returns nil. It fails only
-// if random does.
-func (k Keys) Seal(random io.Reader, t token.Token) ([]byte, error) {
+// Seal encrypts the text of a token. Without keys it returns nil. It fails only
+// if there is no randomness.
+func (k Keys) Seal(t token.Token) ([]byte, error) {
 	if len(k.list) == 0 {
 		return nil, nil
 	}
 	first := k.list[0]
 	var nonce [chacha20poly1305.NonceSizeX]byte
-	if _, err := io.ReadFull(random, nonce[:]); err != nil {
+	if _, err := io.ReadFull(k.random, nonce[:]); err != nil {
 		return nil, fmt.Errorf("encrypting a token: %w", err)
 	}
 	sealed := append(first.id[:len(first.id):len(first.id)], nonce[:]...)

@@ -18,7 +18,7 @@ var (
 
 func keys(t testing.TB, secrets ...[]byte) Keys {
 	t.Helper()
-	k, err := NewKeys(secrets...)
+	k, err := NewKeys(rand.Reader, secrets...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func newToken(t testing.TB) token.Token {
 
 func sealed(t testing.TB, k Keys, tok token.Token) []byte {
 	t.Helper()
-	b, err := k.Seal(rand.Reader, tok)
+	b, err := k.Seal(tok)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,8 @@ func TestShowsNothing(t *testing.T) {
 			t.Error("the text is in the sealed form")
 		}
 	}
-	if _, err := k.Seal(io.LimitReader(rand.Reader, 23), tok); err == nil {
+	k.random = io.LimitReader(rand.Reader, 23)
+	if _, err := k.Seal(tok); err == nil {
 		t.Error("a nonce was made of too little randomness")
 	}
 }
@@ -107,7 +108,7 @@ func TestNewKeysRefuses(t *testing.T) {
 	for name, secrets := range map[string][][]byte{
 		"short": {secretA, []byte("short")}, "long": {append(secretA[:KeySize:KeySize], 1)}, "empty": {nil}, "twice": {secretA, secretB, secretA},
 	} {
-		if _, err := NewKeys(secrets...); err == nil || strings.Contains(err.Error(), "short") {
+		if _, err := NewKeys(rand.Reader, secrets...); err == nil || strings.Contains(err.Error(), "short") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
