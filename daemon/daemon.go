@@ -82,7 +82,7 @@ type daemon struct {
 }
 
 func newApplier(st store.Store, cfg *config.Config) *provision.Applier {
-	a := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader}
+	a := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader, Groups: groupsOf}
 	a.Configure(cfg.Manifests())
 	return a
 }

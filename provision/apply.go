@@ -17,7 +17,7 @@ import (
 type Patch struct {
 	ID     store.PatchID
 	Source store.Source
-	Author string
+	Author string // the owner of the file; empty: nobody knows
 	Data   []byte
 	// Signature is the detached SSH signature over Data; nil if there is none.
 	Signature []byte
@@ -45,6 +45,9 @@ type Applier struct {
 	Store  store.Store
 	Now    func() time.Time
 	Random io.Reader
+	// Groups lists the groups that a user of the system is a member of, for
+	// policies on owners. Nil: nobody is in any.
+	Groups func(user string) []string
 
 	settings atomic.Pointer[Settings]
 	mu       sync.Mutex
@@ -76,7 +79,7 @@ const conflictRetries = 20
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
 	settings := a.Settings()
-	texts := reader{settings: &settings, now: a.Now()}.readAll(patches) // side by side with what another directory applies
+	texts := reader{settings: &settings, now: a.Now(), groups: a.Groups}.readAll(patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	results := make([]Result, 0, len(patches))

@@ -27,10 +27,12 @@ const tooMany = "more than 400000 keys and values in one file; split it into sev
 const tooDeep = "more than 16 levels of lists and mappings; a manifest needs five"
 
 // Decoder reads manifests under one configuration. The zero Decoder knows no
-// prefixes of tokens, and takes every import for configured.
+// prefixes of tokens, and takes every import and every set of scopes for
+// configured.
 type Decoder struct {
-	Formats token.Formats
-	Imports []string // the IDs of those that are configured; nil: any
+	Formats   token.Formats
+	Imports   []string            // the IDs of those that are configured; nil: any
+	ScopeSets map[string][]string // those that are configured; nil: any
 
 	keys token.Keyring
 	seal seal.Keys
@@ -38,7 +40,11 @@ type Decoder struct {
 
 // decoder reads what is to be applied under the settings.
 func (s *Settings) decoder() Decoder {
-	return Decoder{Formats: s.Formats, Imports: s.Keys.Imports(), keys: s.Keys, seal: s.Seal}
+	sets := s.ScopeSets
+	if sets == nil {
+		sets = map[string][]string{} // none, and not any
+	}
+	return Decoder{Formats: s.Formats, Imports: s.Keys.Imports(), ScopeSets: sets, keys: s.Keys, seal: s.Seal}
 }
 
 // credential is what a manifest keeps of a token that is stated in full. It

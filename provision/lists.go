@@ -3,6 +3,7 @@ package provision
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,11 +71,33 @@ func checkWord(text, extra string) error {
 	return nil
 }
 
-// words reads a list of scopes or of sets of them.
-func (v *validator) words(f *field, extra string) Stated[[]string] {
-	s := listOf(v, f, maxWords, func(f *field) (string, bool) { return v.word(f, extra) })
+func (v *validator) scopes(f *field) Stated[[]string] {
+	s := listOf(v, f, maxWords, func(f *field) (string, bool) { return v.word(f, "*") })
 	slices.Sort(s.Value)
 	return s
+}
+
+func (v *validator) scopeSets(f *field) Stated[[]string] {
+	s := listOf(v, f, maxWords, v.scopeSet)
+	slices.Sort(s.Value)
+	return s
+}
+
+// scopeSet reads the name of a set, which has to be in the configuration: a
+// token that names another could do nothing today, and who knows what tomorrow.
+func (v *validator) scopeSet(f *field) (string, bool) {
+	name, ok := v.word(f, "")
+	if _, known := v.decoder.ScopeSets[name]; !ok || known || v.decoder.ScopeSets == nil {
+		return name, ok
+	}
+	advice := " is no set of scopes in the configuration; add it there under [scope_sets]"
+	if len(v.report.problems) < maxProblems { // others are not told, and there may be many sets
+		if likely := Nearest(name, slices.Sorted(maps.Keys(v.decoder.ScopeSets))); likely != "" {
+			advice += fmt.Sprintf("; did you mean %q?", likely)
+		}
+	}
+	v.report.at(f.value.pos, f.name()+advice)
+	return name, false
 }
 
 func (v *validator) audience(f *field, set bool) Stated[string] {

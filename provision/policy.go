@@ -108,7 +108,7 @@ func (j *judge) permitsOwner(owner string, groups func(user string) []string) bo
 		return false // no user is called so
 	case slices.Contains(j.Owners, owner):
 		return true
-	case !slices.ContainsFunc(j.Owners, isGroup):
+	case groups == nil || !slices.ContainsFunc(j.Owners, isGroup):
 		return false
 	}
 	return slices.ContainsFunc(groups(owner), func(group string) bool { return slices.Contains(j.Owners, groupPrefix+group) })

@@ -20,8 +20,9 @@ type Step struct {
 }
 
 // Preview tells what applying manifests would do, each on top of those before
-// it, and changes nothing. It asks for no signature, and takes "for" and
-// "serial" as right: the file may be looked at anywhere, before it is signed.
+// it, and changes nothing. It asks for no owner and no signature, and
+// takes "for" and "serial" as right: the file may be looked at anywhere, before
+// it is signed.
 func (a *Applier) Preview(patches []Patch) []Preview {
 	settings := a.Settings()
 	p := previewer{made: make(map[token.Key]bool)}

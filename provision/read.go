@@ -2,6 +2,7 @@ package provision
 
 import (
 	"crypto/sha256"
+	"errors"
 	"runtime"
 	"time"
 
@@ -46,7 +47,8 @@ func (r reader) readAll(patches []Patch) []text {
 type reader struct {
 	settings *Settings
 	now      time.Time
-	unsigned bool // no signature is needed
+	groups   func(user string) []string
+	unsigned bool // nobody has dropped it yet: no signature is needed, and no owner
 }
 
 func (r reader) read(p *Patch) text {
@@ -54,9 +56,9 @@ func (r reader) read(p *Patch) text {
 		return text{Patch: p, problems: []Problem{{Text: p.Refusal}}}
 	}
 	t := text{Patch: p, decoder: r.settings.decoder(), sum: sha256.Sum256(p.Data)}
-	if policy := r.settings.Rules[p.Source.Dir].Policy; policy.wantsSignature() && !r.unsigned {
+	if !r.unsigned {
 		var err error
-		if t.signer, err = policy.signer(p, r.now); err != nil {
+		if t.signer, err = r.admit(p); err != nil {
 			t.problems = []Problem{{Text: err.Error()}} // and nothing of what is in it
 			return t
 		}
@@ -66,6 +68,19 @@ func (r reader) read(p *Patch) text {
 		t.manifest, t.unread = r.settings.resolve(t.manifest, p.Source.Dir)
 	}
 	return t
+}
+
+// admit judges who has dropped a patch, and who has signed it: that is returned
+// where a signature is needed.
+func (r reader) admit(p *Patch) (signer string, err error) {
+	j := judge{Policy: r.settings.Rules[p.Source.Dir].Policy}
+	if !j.permitsOwner(p.Author, r.groups) {
+		return "", errors.New(j.says(ruleOwners))
+	}
+	if !j.wantsSignature() {
+		return "", nil
+	}
+	return j.signer(p, r.now)
 }
 
 func (t *text) decode() {

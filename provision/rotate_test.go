@@ -256,8 +256,10 @@ func TestTypes(t *testing.T) {
 		"labels: {x: " + label(256) + "}":   "",
 		"labels: {" + manyLabels(16) + "}":  "3 KiB",
 		"scopes: [], scope_sets: [some]":    "",
+		"scopes: [], scope_sets: [huge]":    "3 KiB", // expanded
 	} {
 		w := newWorld(t)
+		w.settings.ScopeSets = map[string][]string{"some": {"y"}, "huge": manyScopes(32)}
 		w.must(entry("action: create, " + anna + ", type: custom, scopes: [x], " + tok(0)))
 		_, problems := w.tryUpdate(fields)
 		if (len(problems) > 0) != (want != "") || want != "" && !strings.Contains(problems[0].Text, want) {
@@ -280,6 +282,14 @@ func (w *world) tryUpdate(set string) ([]store.Change, []Problem) {
 		return nil, problems
 	}
 	return w.apply(text)
+}
+
+func manyScopes(n int) []string {
+	var scopes []string
+	for i := range n {
+		scopes = append(scopes, fmt.Sprintf("%0100d", i))
+	}
+	return scopes
 }
 
 func label(n int) string { return strings.Repeat("v", n) }

@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/provision"
 )
 
 func (c *cli) plan() *cobra.Command {
 	var m manifests
+	var drop string
 	cmd := &cobra.Command{
 		Use:   "plan FILE|DIR|-...",
 		Short: "Show what applying manifests would change",
@@ -26,9 +29,11 @@ becomes of a token, and lines below it which fields:
 
 (new) is a secret that is replaced or made. The exit code is 1 if a manifest
 would fail; then its problems are printed as validate prints them. A manifest is
-planned for the drop directory that it lies in, or for the only one there is.`,
+planned for the drop directory that it lies in, or for the only one there is, or
+for the one that --drop names; its policy is judged, but for owner and signature.`,
 		Example: `  tokendrop plan tokens.yaml
-  tokendrop plan -o json manifests/`,
+  tokendrop plan -o json manifests/
+  tokendrop plan --drop spool new.yaml`,
 		Args:    cobra.MinimumNArgs(1),
 		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,10 +42,11 @@ planned for the drop directory that it lies in, or for the only one there is.`,
 			if err != nil {
 				return err
 			}
-			return c.planFiles(cmd, patchesOf(files))
+			return c.planFiles(cmd, patchesOf(files), drop)
 		},
 	}
 	m.syntaxFlag(cmd)
+	cmd.Flags().StringVar(&drop, "drop", "", "name of the drop directory to plan for")
 	return cmd
 }
 
@@ -55,14 +61,19 @@ func patchesOf(files []manifest) []manifest {
 	return list
 }
 
-func (c *cli) planFiles(cmd *cobra.Command, files []manifest) error {
+// planFiles plans for the drop directory of that name or, where it is empty, for
+// that of each file.
+func (c *cli) planFiles(cmd *cobra.Command, files []manifest, drop string) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
 	}
+	if err := c.checkDrop(cfg.Drops, drop); err != nil {
+		return err
+	}
 	asked := make([]admin.Manifest, len(files))
 	for i, f := range files {
-		asked[i] = admin.Manifest{Dir: dropOf(cfg.Drops, f.name), Path: f.name, Data: f.data}
+		asked[i] = admin.Manifest{Dir: cmp.Or(drop, dropOf(cfg.Drops, f.name)), Path: f.name, Data: f.data}
 	}
 	return c.ask(cmd, func(s admin.Service) error {
 		plans, err := s.Plan(cmd.Context(), asked)
@@ -71,6 +82,23 @@ func (c *cli) planFiles(cmd *cobra.Command, files []manifest) error {
 		}
 		return c.printPlans(cmd.OutOrStdout(), files, plans)
 	})
+}
+
+// checkDrop refuses a name that no drop directory has. Without the rules of one,
+// a plan would promise what they forbid.
+func (c *cli) checkDrop(drops []config.Drop, name string) error {
+	names := make([]string, len(drops))
+	for i, d := range drops {
+		names[i] = d.Name
+	}
+	if name == "" || slices.Contains(names, name) {
+		return nil
+	}
+	text := "--drop names no drop directory of the configuration; there are " + strings.Join(names, ", ")
+	if likely := provision.Nearest(name, names); likely != "" {
+		text += fmt.Sprintf("; did you mean %q?", likely)
+	}
+	return c.usage(text)
 }
 
 // dropOf names the drop directory that a file lies in or, if it lies in none,

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ what plan does.`,
 		Args:    cobra.MinimumNArgs(1),
 		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			formats, err := c.formats(cmd.ErrOrStderr())
+			decoder, err := c.decoder(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -54,7 +55,7 @@ what plan does.`,
 			files, unread := m.read(args)
 			found := []finding{}
 			for i := range files {
-				found = append(found, check(provision.Decoder{Formats: formats}, &files[i], time.Now())...)
+				found = append(found, check(decoder, &files[i], time.Now())...)
 			}
 			if err := c.printFindings(cmd.OutOrStdout(), found); err != nil {
 				return err
@@ -67,6 +68,21 @@ what plan does.`,
 	}
 	m.syntaxFlag(cmd)
 	return cmd
+}
+
+// decoder reads manifests as the configuration says. Without a file of it the
+// sets of scopes and the imports are not known, so none is called wrong.
+func (c *cli) decoder(stderr io.Writer) (provision.Decoder, error) {
+	formats, err := c.formats(stderr)
+	decoder := provision.Decoder{Formats: formats}
+	if cfg, wrong := c.config(); wrong == nil && cfg.File != "" {
+		decoder.Imports = slices.AppendSeq([]string{}, maps.Keys(cfg.Tokens.Imports))
+		decoder.ScopeSets = maps.Clone(cfg.ScopeSets)
+		if decoder.ScopeSets == nil {
+			decoder.ScopeSets = map[string][]string{}
+		}
+	}
+	return decoder, err
 }
 
 // check finds what is wrong with a manifest or, if nothing is, what likely is.

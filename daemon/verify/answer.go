@@ -31,11 +31,11 @@ type refusal struct {
 	Message string `json:"message"`
 }
 
-// accept answers yes to the token with the presented key.
-func accept(w http.ResponseWriter, presented token.Key, rec *store.Record) {
+// accept answers yes to the token with the presented key, which has the scopes.
+func accept(w http.ResponseWriter, presented token.Key, rec *store.Record, all []string) {
 	body := identity{
 		Active: true, Key: presented, User: rec.User, Name: rec.Name.Name, Type: rec.Type.String(),
-		Scopes: rec.Scopes, Audience: rec.Audience, Labels: make(map[string]string, len(rec.Labels)),
+		Scopes: all, Audience: rec.Audience, Labels: make(map[string]string, len(rec.Labels)),
 	}
 	if body.Scopes == nil {
 		body.Scopes = []string{}
@@ -50,8 +50,8 @@ func accept(w http.ResponseWriter, presented token.Key, rec *store.Record) {
 		body.Labels[l.Key] = l.Value
 		labels[i] = store.Escape(l.Key) + "=" + store.Escape(l.Value)
 	}
-	scopes := make([]string, len(rec.Scopes))
-	for i, s := range rec.Scopes {
+	scopes := make([]string, len(all))
+	for i, s := range all {
 		scopes[i] = store.Escape(s)
 	}
 	header := w.Header()

@@ -121,7 +121,7 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, rest string) {
 	if h.Used != nil {
 		h.Used(d.used(q.Request.Client, now))
 	}
-	accept(w, d.Presented, &d.Record)
+	accept(w, d.Presented, &d.Record, store.ExpandScopes(&d.Record, gate.ScopeSets))
 }
 
 // decide asks what the request asks.
