@@ -102,6 +102,9 @@ func dropConfigs(cfg *config.Config) []patches.Config {
 			Name: c.Name, Path: c.Path, AfterApply: c.AfterApply, Settle: c.Settle, Rescan: c.Rescan,
 			StartWait: cfg.Verify.StartWait, Redact: c.Redact, MaxSize: c.MaxSize, Exclude: cfg.Excludes(i),
 		}
+		if policy := c.Rules.Policy; policy != nil && policy.AllowedSigners != "" {
+			list[i].Companions, list[i].CompanionWait = true, policy.SignatureWait
+		}
 	}
 	return list
 }

@@ -25,6 +25,7 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 			Source:    store.Source{Dir: p.Dir, Path: p.Path},
 			Author:    p.Owner,
 			Data:      p.Data,
+			Signature: p.Companion,
 			Refusal:   p.Refusal,
 			Recovered: p.Recovered,
 		}

@@ -71,7 +71,13 @@ func (d *Dir) recover(rel string, now time.Time) {
 	}
 	for _, e := range entries {
 		id, base, isClaim := parseClaim(e.Name())
+		name, isCompanion := strings.CutSuffix(e.Name(), companionSuffix)
+		_, of, isOfClaim := parseClaim(name)
 		switch {
+		case isCompanion && isOfClaim:
+			if _, err := in.stat(name); errors.Is(err, fs.ErrNotExist) { // its patch was not claimed any more
+				d.giveBack(path.Join(rel, of), in, name)
+			}
 		case isClaim:
 			d.ids.seen(id)
 			d.claims[id] = &item{path: path.Join(rel, base), id: id, atStart: !d.scanned, until: now}

@@ -46,7 +46,7 @@ type claim struct {
 func groupEnd(items []*item) int {
 	var bytes int64
 	for i, it := range items {
-		bytes += it.settling.last.info.size
+		bytes += it.settling.last.info.size + it.companion.last.info.size
 		if i == groupMax() || i > 0 && bytes > groupBytes {
 			return i
 		}
@@ -68,7 +68,9 @@ func (d *Dir) claim(group []*item, now time.Time) ([]*item, error) {
 	touched := map[string]bool{}
 	for _, it := range group {
 		if !it.claimed() {
-			if err := d.take(it, now, touched); err != nil {
+			if err := d.take(it, now, touched); errors.Is(err, errStopped) {
+				return nil, err
+			} else if err != nil {
 				d.block(it, Unclaimable, err, now)
 				continue
 			}
@@ -92,7 +94,8 @@ func (d *Dir) claim(group []*item, now time.Time) ([]*item, error) {
 	return claimed, d.step("synced")
 }
 
-// take renames one file into a claim, and notes the directories it changed.
+// take renames one file into a claim, after its companion, and notes the
+// directories it changed.
 func (d *Dir) take(it *item, now time.Time, touched map[string]bool) error {
 	id := d.ids.next(now)
 	home, base := split(it.path)
@@ -105,7 +108,16 @@ func (d *Dir) take(it *item, now time.Time, touched map[string]bool) error {
 	if err != nil {
 		return fmt.Errorf("claiming patch: %w", err)
 	}
+	if it.accompanied {
+		if err := from.rename(base+companionSuffix, to, name+companionSuffix); err != nil {
+			return fmt.Errorf("claiming patch: %w", companionError(it, err))
+		}
+		if err := d.step("companion claimed"); err != nil {
+			return err
+		}
+	}
 	if err := from.rename(base, to, name); err != nil {
+		d.giveBack(it.path, to, name)
 		return fmt.Errorf("claiming patch: %w", err)
 	}
 	touched[dir], touched[home] = true, true
@@ -129,17 +141,25 @@ func (t *tree) syncBytes(claimed []*item) error {
 		if err != nil {
 			continue // read will say so
 		}
-		f, err := in.open(name)
-		if err != nil {
-			continue
+		err = in.syncFile(name)
+		if err == nil && it.accompanied {
+			err = in.syncFile(name + companionSuffix)
 		}
-		err = f.sync()
-		f.close()
 		if err != nil {
 			return fmt.Errorf("making claims durable: %w", err)
 		}
 	}
 	return nil
+}
+
+// syncFile makes a file's bytes durable, if it can be opened.
+func (f *folder) syncFile(name string) error {
+	file, err := f.open(name)
+	if err != nil {
+		return nil //nolint:nilerr // reading it will say so
+	}
+	defer file.close()
+	return file.sync()
 }
 
 func (d *Dir) syncAll(rels map[string]bool) error {
@@ -203,7 +223,10 @@ func (d *Dir) tryRead(it *item) (_ *claim, err error) {
 		}
 	}
 	f.unlease()
-	return c, nil
+	if it.accompanied {
+		err = d.readCompanion(c, in, name)
+	}
+	return c, err
 }
 
 // readWhole reads a file that nobody is to change meanwhile.

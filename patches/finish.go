@@ -48,22 +48,34 @@ func (d *Dir) finish(c *claim, v Verdict, now time.Time) error {
 		if err := d.writeReason(c, v.Reasons); err != nil {
 			return err
 		}
-		return d.show(c, failedSuffix, nil)
+		return d.end(c, failedSuffix, nil)
 	}
 	if err := d.clearFailure(c); err != nil {
 		return err
-	}
-	if d.afterApply(v) == Remove {
-		return d.removeClaim(c)
 	}
 	redacted := v.Redacted
 	if !d.cfg.Redact {
 		redacted = nil
 	}
-	if v.Outcome == Skipped {
-		return d.show(c, skippedSuffix, redacted)
+	switch {
+	case d.afterApply(v) == Remove:
+		return d.end(c, "", nil)
+	case v.Outcome == Skipped:
+		return d.end(c, skippedSuffix, redacted)
 	}
-	return d.show(c, installedSuffix, redacted)
+	return d.end(c, installedSuffix, redacted)
+}
+
+// end gives the companion and then the patch the suffix of their outcome, or
+// removes both if it is empty.
+func (d *Dir) end(c *claim, suffix string, redacted []byte) error {
+	if err := d.endCompanion(c, suffix); err != nil {
+		return err
+	}
+	if suffix == "" {
+		return d.removeClaim(c)
+	}
+	return d.show(c, suffix, redacted)
 }
 
 func (d *Dir) afterApply(v Verdict) AfterApply {
@@ -102,6 +114,9 @@ func (d *Dir) setApart(c *claim, spent info, now time.Time) error {
 	dir, name := c.place()
 	_, newName := next.place()
 	in, err := d.tree.folder(dir)
+	if err == nil && c.accompanied { // whether it fits this text is for the handler to say
+		err = in.rename(name+companionSuffix, in, newName+companionSuffix)
+	}
 	if err == nil {
 		err = in.rename(name, in, newName)
 	}
@@ -121,7 +136,7 @@ func (d *Dir) setApart(c *claim, spent info, now time.Time) error {
 // a .failed that it explains.
 func (d *Dir) writeReason(c *claim, reasons []string) error {
 	text := strings.Join(reasons, "\n") + "\n"
-	temp, err := d.write(c, "reason", []byte(text), true)
+	temp, err := d.write(c, "reason", []byte(text), c.info.mode, true)
 	if err != nil {
 		return fmt.Errorf("writing reason: %w", err)
 	}
@@ -141,6 +156,9 @@ func (d *Dir) clearFailure(c *claim) error {
 	}
 	if err == nil {
 		err = in.remove(base + reasonSuffix)
+	}
+	if err == nil && c.accompanied {
+		err = in.remove(base + companionSuffix + failedSuffix)
 	}
 	if err != nil {
 		return fmt.Errorf("removing an earlier failure: %w", err)
@@ -162,7 +180,7 @@ func (d *Dir) show(c *claim, suffix string, redacted []byte) error {
 	if text == nil {
 		text = c.patch.Data
 	}
-	temp, err := d.write(c, "text", text, suffix == failedSuffix)
+	temp, err := d.write(c, "text", text, c.info.mode, suffix == failedSuffix)
 	if err != nil {
 		return fmt.Errorf("writing outcome: %w", err)
 	}
@@ -203,9 +221,9 @@ func (d *Dir) showClaim(c *claim, suffix string, mode uint32) error {
 	return d.step("outcome renamed")
 }
 
-// write makes a temporary file among the claims. The next start removes it if
-// nobody else does.
-func (d *Dir) write(c *claim, kind string, text []byte, durable bool) (name string, err error) {
+// write makes a temporary file among the claims, closed to others. The next
+// start removes it if nobody else does.
+func (d *Dir) write(c *claim, kind string, text []byte, mode uint32, durable bool) (name string, err error) {
 	name = tempPrefix + c.patch.ID.String() + "." + kind
 	f, err := d.tree.claims.create(name)
 	if err != nil {
@@ -220,7 +238,7 @@ func (d *Dir) write(c *claim, kind string, text []byte, durable bool) (name stri
 	if err := f.write(text); err != nil {
 		return "", err
 	}
-	if err := f.chmod(c.info.mode & outcomeMode); err != nil {
+	if err := f.chmod(mode & outcomeMode); err != nil {
 		return "", err
 	}
 	if durable {

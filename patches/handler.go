@@ -15,6 +15,9 @@ type Patch struct {
 	Dir  string // the drop directory's name
 	Path string // where it lay, relative to the directory, with slashes
 	Data []byte
+	// Companion is what the file holds that lay beside it under its name with
+	// .sig behind it; nil if there was none, empty if that was over 64 KiB.
+	Companion []byte
 	// Refusal is why the file cannot be a manifest whatever is in it, as when
 	// it is over the size limit; Data is empty then.
 	Refusal string

@@ -10,14 +10,18 @@ type item struct {
 
 	atStart  bool // found by the first scan
 	settling settling
-	ready    bool
-	why      Reason
-	detail   string
-	until    time.Time // when to look again; zero: when there is a hint or a scan
-	looked   time.Time // the pass that looked last
-	logged   Reason    // the last that was logged
-	tries    int       // how often it was put off
-	spent    info      // the state that has its outcome already; see divide
+	// accompanied: its companion is whole and goes with it; what was seen of
+	// that last is in companion.
+	accompanied bool
+	companion   settling
+	ready       bool
+	why         Reason
+	detail      string
+	until       time.Time // when to look again; zero: when there is a hint or a scan
+	looked      time.Time // the pass that looked last
+	logged      Reason    // the last that was logged
+	tries       int       // how often it was put off
+	spent       info      // the state that has its outcome already; see divide
 }
 
 func (it *item) claimed() bool { return it.id != ID{} }

@@ -78,6 +78,7 @@ func (d *Dir) isSpent(it *item) bool {
 	}
 	dir, name := it.place()
 	if in, err := d.tree.folder(dir); err == nil {
+		_ = in.remove(name + companionSuffix) // most often there is none
 		_ = in.remove(name)
 	}
 	d.forget(it)

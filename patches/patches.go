@@ -15,6 +15,14 @@
 // new file whole before the old one goes. A claim that is put off stays where
 // it is and is handed over again.
 //
+// Where patches have companions, sub/x.yaml waits for sub/x.yaml.sig, which
+// takes each arrow before it does:
+//
+//	sub/x.yaml.sig  →  .tokendrop/sub/ID.x.yaml.sig  →  sub/x.yaml.sig.installed,
+//	                                                    .skipped, .failed, or gone
+//
+// and which lies where it is, untouched, as long as there is no sub/x.yaml.
+//
 // Invariants:
 //
 //  1. Settled. What a handler gets is a whole file: no writer had it open, or
@@ -35,6 +43,11 @@
 //  7. One daemon. Nothing is claimed or recovered without the lock.
 //  8. Hints are not believed. The scan decides; whatever a hint misses is
 //     found by the next one.
+//  9. A companion belongs to the claim with its ID. A claim without one has had
+//     it already, or was made when the wait for it had ended: none that comes
+//     later is put beside it. A companion without a claim goes back to its
+//     name. Where a late writer makes another patch of a claim, its companion
+//     goes with the later text: whether the two fit is for the handler to say.
 //
 // A later success of a name removes its older .failed along with the reason:
 // both outcomes side by side would say that the name is still broken.
@@ -61,6 +74,11 @@ type Config struct {
 	Settle    time.Duration // how long a file lies unchanged where no lease can be had
 	Rescan    time.Duration // between two full scans
 	StartWait time.Duration // how long files that are being written hold Started
+
+	// Companions: a patch NAME is ready when there is a whole NAME.sig beside it
+	// too, or when it has been whole itself for CompanionWait.
+	Companions    bool
+	CompanionWait time.Duration
 
 	Redact  bool  // write outcome files without secrets
 	MaxSize int64 // in bytes; a larger file is refused unread

@@ -112,7 +112,9 @@ func (d *Dir) look(it *item, now time.Time) {
 	if err == nil {
 		var seen sighting
 		if seen, err = d.sight(in, name); err == nil {
-			d.settle(it, seen, now)
+			if d.settle(it, seen, now); it.ready {
+				d.accompany(it, in, name, now)
+			}
 			return
 		}
 	}
@@ -226,6 +228,9 @@ func (d *Dir) putBack(it *item, now time.Time) {
 		if to, err = d.tree.folder(home); err == nil {
 			err = from.putBack(name, to, base)
 		}
+	}
+	if err == nil {
+		d.giveBack(it.path, from, name)
 	}
 	if err != nil {
 		d.block(it, Displaced, err, now)

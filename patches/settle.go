@@ -21,6 +21,7 @@ const (
 	BeingWritten Reason = "being written"
 	Settling     Reason = "settling"
 	Empty        Reason = "empty"
+	Unsigned     Reason = "unsigned" // its companion is not there
 	Unreadable   Reason = "cannot be read by the daemon"
 	Unclaimable  Reason = "cannot be moved by the daemon"
 	Unfinishable Reason = "its outcome cannot be written"

@@ -109,6 +109,8 @@ func (d *Dir) hint(ev fsnotify.Event) {
 	case d.tree == nil || !inside:
 	case d.eligible(rel):
 		d.hintFile(rel, ev)
+	case d.cfg.Companions && d.eligible(strings.TrimSuffix(rel, companionSuffix)):
+		d.hintFile(strings.TrimSuffix(rel, companionSuffix), ev)
 	case ev.Has(fsnotify.Create) && d.isFolder(rel):
 		d.full = true
 	}
