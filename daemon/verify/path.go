@@ -24,7 +24,7 @@ func plainPath(raw string) (plain string, ok bool) {
 		return "", false
 	}
 	clean := path.Clean(plain)
-	return plain, clean == plain || clean+"/" == plain
+	return plain, clean == plain || clean != "/" && clean+"/" == plain
 }
 
 // ambiguous tells whether a character in a path is more than itself to some:
