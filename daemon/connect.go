@@ -32,6 +32,10 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	case cfg.Store.Backend == config.Memory:
 		return nil, nil, errMemory
 	}
+	keys, err := readKeys(cfg) // which its owner may not be able to
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := becomeOwner(cfg.Store.Path); err != nil {
 		return nil, nil, fmt.Errorf("no daemon is running at %s; opening its store at %s: %w", cfg.Admin.Socket, cfg.Store.Path, err)
 	}
@@ -39,10 +43,13 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := keys.recognizes(st, cfg); err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
 	rules := cfg.Gates()
 	return &admin.Local{
-		Store: st, Formats: cfg.Tokens.Formats, Rules: func() *verify.Rules { return rules },
-		Now: time.Now, Applier: newApplier(st, cfg), Uses: st,
+		Store: st, Formats: cfg.Tokens.Formats, Keys: keys.ring, Seal: keys.seal, Rules: func() *verify.Rules { return rules },
+		Now: time.Now, Applier: newApplier(st, keys.settings(cfg)), Uses: st,
 	}, st.Close, nil
 }
 

@@ -73,17 +73,19 @@ func OpenStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.S
 
 type daemon struct {
 	Options
-	store   store.Store
-	applier *provision.Applier
-	uses    *usage.Recorder
-	drops   drops
-	ready   atomic.Bool
-	rules   atomic.Pointer[verify.Rules] // of the gates
+	store    store.Store
+	keys     keys
+	applier  *provision.Applier
+	rehasher *rehasher
+	uses     *usage.Recorder
+	drops    drops
+	ready    atomic.Bool
+	rules    atomic.Pointer[verify.Rules] // of the gates
 }
 
-func newApplier(st store.Store, cfg *config.Config) *provision.Applier {
+func newApplier(st store.Store, settings provision.Settings) *provision.Applier {
 	a := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader, Groups: groupsOf}
-	a.Configure(cfg.Manifests())
+	a.Configure(settings)
 	return a
 }
 
@@ -96,7 +98,15 @@ func newDaemon(st store.Store, o Options) *daemon {
 }
 
 func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
-	d.applier = newApplier(d.store, cfg)
+	var err error
+	if d.keys, err = readKeys(cfg); err != nil {
+		return err
+	}
+	if err := d.keys.recognizes(d.store, cfg); err != nil {
+		return err
+	}
+	d.applier = newApplier(d.store, d.keys.settings(cfg))
+	d.rehasher = newRehasher(d.applier, d.Log)
 	d.rules.Store(cfg.Gates())
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
@@ -108,6 +118,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	}
 	d.drops.begin(ctx, group, dropConfigs(cfg))
 	group.Go(func() error { return d.uses.Run(ctx) })
+	group.Go(func() error { return d.rehasher.run(ctx) })
 	group.Go(func() error {
 		if d.announce(ctx) {
 			d.reload(ctx, group, cfg)

@@ -47,7 +47,7 @@ func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *co
 	zerolog.SetGlobalLevel(next.Log.Level)
 	want := dropConfigs(next)
 	d.drops.end(want) // before its rules are gone
-	d.applier.Configure(next.Manifests())
+	d.applier.Configure(d.keys.settings(next))
 	d.rules.Store(next.Gates())
 	d.drops.begin(ctx, group, want)
 	d.Log.Info().Msg("configuration reloaded")

@@ -35,15 +35,15 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 		return nil, err
 	}
 	service := &admin.Local{
-		Store: d.store, Formats: cfg.Tokens.Formats, Rules: d.rules.Load, Now: time.Now, Applier: d.applier, Ready: d.ready.Load,
+		Store: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring, Seal: d.keys.seal, Rules: d.rules.Load, Now: time.Now, Applier: d.applier, Ready: d.ready.Load,
 		Uses: d.uses,
 	}
 	all = append(all, server{admin.NewServer(service), control})
 
 	gate := &verify.Handler{
-		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats},
+		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring},
 		Rules:    d.rules.Load, Now: time.Now, Ready: d.ready.Load, Health: d.health,
-		Used: d.uses.Count, Decided: d.decided,
+		Used: d.uses.Count, Decided: d.decided, Outdated: d.rehasher.offer,
 	}
 	for _, address := range cfg.Verify.Listen {
 		l, err := listenVerify(ctx, address)

@@ -114,49 +114,47 @@ func tokenRows(tokens []admin.Token) [][]string {
 }
 
 func (c *cli) show() *cobra.Command {
-	return &cobra.Command{
+	var reveal bool
+	cmd := &cobra.Command{
 		Use:   "show KEY|USER/NAME",
 		Short: "Show all there is to know about a token, without its secret",
+		Long: `Show all there is to know about a token, without its secret. With --reveal it is
+the token itself that is printed, alone on a line, if it is kept: that needs
+encryption_key_files under [tokens] in the configuration at the time it is issued.`,
 		Example: `  tokendrop show 9201cd9b-4e62-415e-b523-e198dd7e4756
-  tokendrop show /users/root/test-token12345 -o json`,
+  tokendrop show /users/root/test-token12345 -o json
+  tokendrop show /users/root/test-token12345 --reveal`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.ask(cmd, func(s admin.Service) error {
-				tokens, err := s.Tokens(cmd.Context())
-				if err != nil {
-					return err
+				if reveal {
+					return c.reveal(cmd, s, args[0])
 				}
-				t, err := pick(tokens, args[0])
+				t, err := s.Token(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
 				if c.output == jsonOut {
 					return printJSON(cmd.OutOrStdout(), t)
 				}
-				return printTable(cmd.OutOrStdout(), fieldRows(t))
+				return printTable(cmd.OutOrStdout(), fieldRows(&t))
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "print the token itself, if it is kept encrypted")
+	return cmd
 }
 
-// pick finds the token that a key, or USER/NAME, means. Both user and name may
-// hold slashes.
-func pick(tokens []admin.Token, text string) (*admin.Token, error) {
-	var found []*admin.Token
-	for i := range tokens {
-		t := &tokens[i]
-		isKey := slices.ContainsFunc(t.Credentials, func(c admin.Credential) bool { return c.Key.String() == text })
-		if isKey || t.User+"/"+t.Name == text {
-			found = append(found, t)
-		}
+func (c *cli) reveal(cmd *cobra.Command, s admin.Service, called string) error {
+	r, err := s.Reveal(cmd.Context(), called)
+	if err != nil {
+		return err
 	}
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return nil, fmt.Errorf("there is no such token; name it by its key or as USER/NAME, as \"tokendrop list\" shows them")
+	if c.output == jsonOut {
+		return printJSON(cmd.OutOrStdout(), r)
 	}
-	return nil, fmt.Errorf("several tokens are called so; name one by its key, as \"tokendrop list\" shows it")
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), r.Token)
+	return err
 }
 
 func fieldRows(t *admin.Token) [][]string {

@@ -6,7 +6,9 @@
 // Invariants:
 //
 //  1. No answer holds a secret or a digest: the types here have no field for
-//     one.
+//     one. The exception is Reveal, which is asked for one token by name and
+//     answers with its text where encryption keys are configured. Nothing but the
+//     socket's rights protects it.
 //  2. What is asked about a token is not counted as its use.
 package admin
 
@@ -21,6 +23,7 @@ import (
 	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/seal"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -28,6 +31,11 @@ import (
 type Service interface {
 	// Tokens lists all tokens by user and name.
 	Tokens(ctx context.Context) ([]Token, error)
+	// Token tells of one token. It is called by one of its keys, or USER/NAME.
+	Token(ctx context.Context, called string) (Token, error)
+	// Reveal decrypts the text of a token that is called so, or says why it
+	// cannot.
+	Reveal(ctx context.Context, called string) (Revealed, error)
 	// History lists the ledger in the order of its numbers.
 	History(ctx context.Context) ([]Entry, error)
 	// Verify tells what a gate would say. It is an error if there is no such
@@ -43,6 +51,7 @@ type Local struct {
 	Store   store.Store
 	Formats token.Formats
 	Keys    token.Keyring
+	Seal    seal.Keys
 	// Rules has the gates.
 	Rules func() *verify.Rules
 	Now   func() time.Time

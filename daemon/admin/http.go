@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -17,9 +18,14 @@ import (
 // interface: the command line and the daemon are one binary.
 const (
 	tokensPath  = "/tokens"
+	tokenPath   = "/token"
+	revealPath  = "/reveal"
 	historyPath = "/history"
 	verifyPath  = "/verify"
 	planPath    = "/plan"
+
+	// calledQuery says which token is meant.
+	calledQuery = "called"
 
 	// maxQuestion bounds what is read as a question to a gate, as JSON.
 	maxQuestion = 256 << 10
@@ -54,6 +60,12 @@ func handler(s Service) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+tokensPath, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, func() (any, error) { return s.Tokens(r.Context()) })
+	})
+	mux.HandleFunc("GET "+tokenPath, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, func() (any, error) { return s.Token(r.Context(), r.URL.Query().Get(calledQuery)) })
+	})
+	mux.HandleFunc("GET "+revealPath, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, func() (any, error) { return s.Reveal(r.Context(), r.URL.Query().Get(calledQuery)) })
 	})
 	mux.HandleFunc("GET "+historyPath, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, func() (any, error) { return s.History(r.Context()) })
@@ -116,6 +128,20 @@ func (c *Client) Tokens(ctx context.Context) (tokens []Token, err error) {
 	err = c.do(ctx, http.MethodGet, tokensPath, nil, &tokens)
 	return tokens, err
 }
+
+// Token implements Service.
+func (c *Client) Token(ctx context.Context, called string) (t Token, err error) {
+	err = c.do(ctx, http.MethodGet, tokenPath+query(called), nil, &t)
+	return t, err
+}
+
+// Reveal implements Service.
+func (c *Client) Reveal(ctx context.Context, called string) (r Revealed, err error) {
+	err = c.do(ctx, http.MethodGet, revealPath+query(called), nil, &r)
+	return r, err
+}
+
+func query(called string) string { return "?" + url.Values{calledQuery: {called}}.Encode() }
 
 // History implements Service.
 func (c *Client) History(ctx context.Context) (entries []Entry, err error) {

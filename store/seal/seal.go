@@ -82,10 +82,13 @@ func NewKeys(random io.Reader, secrets ...[]byte) (Keys, error) {
 	return k, nil
 }
 
+// None tells whether there is no key.
+func (k Keys) None() bool { return len(k.list) == 0 }
+
 // Seal encrypts the text of a token. Without keys it returns nil. It fails only
 // if there is no randomness.
 func (k Keys) Seal(t token.Token) ([]byte, error) {
-	if len(k.list) == 0 {
+	if k.None() {
 		return nil, nil
 	}
 	first := k.list[0]
@@ -99,7 +102,7 @@ func (k Keys) Seal(t token.Token) ([]byte, error) {
 
 // Open decrypts the text of the credential with that key.
 func (k Keys) Open(credential token.Key, sealed []byte) (string, error) {
-	if len(k.list) == 0 {
+	if k.None() {
 		return "", ErrNoKey
 	}
 	var id keyID
