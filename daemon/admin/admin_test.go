@@ -185,6 +185,42 @@ func TestFieldsOfList(t *testing.T) {
 	}
 }
 
+// What is told of uses: of the whole token, credentials that are gone included,
+// and of each that it has.
+func TestFieldsOfUses(t *testing.T) {
+	local := stocked(t)
+	rec, _ := local.Store.ByName(store.Name{User: "u", Name: "b"})
+	var used []store.Used
+	for i, address := range []string{"192.0.2.1", "2001:db8::1"} {
+		used = append(used, store.Used{Token: rec.ID, Name: rec.Name, CredentialUse: store.CredentialUse{
+			Number: uint64(i), // the token has credential 0 only
+			Use:    store.Use{At: noon.Add(time.Duration(i) * time.Hour), IP: netip.MustParseAddr(address), Count: 2},
+		}})
+	}
+	if err := local.Store.RecordUses(t.Context(), used); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := over(t, local).Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields, credential map[string]json.RawMessage
+	reencode(t, tokens[2], &fields)
+	reencode(t, tokens[2].Credentials[0], &credential)
+	for name, want := range map[string]string{
+		"last_used_at": `"2026-06-01T13:00:00Z"`, "last_used_ip": `"2001:db8::1"`, "use_count": `4`,
+	} {
+		if got := string(fields[name]); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"last_used_at": `"2026-06-01T12:00:00Z"`, "use_count": `2`} {
+		if got := string(credential[name]); got != want {
+			t.Errorf("%s of the credential is %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestFieldsOfHistory(t *testing.T) {
 	entries, err := stocked(t).History(t.Context())
 	if err != nil || len(entries) != 2 {

@@ -29,6 +29,7 @@ type counts struct {
 	key  token.Key  // the same
 	due  time.Time  // when they may be stored
 	uses []store.CredentialUse
+	room [1]store.CredentialUse // for uses of one credential, which most are
 }
 
 func (r *Recorder) shard(id store.TokenID) *shard {
@@ -59,7 +60,9 @@ func (s *shard) count(u *store.Used) counted {
 	if s.tokens == nil {
 		s.tokens = make(map[store.TokenID]*counts)
 	}
-	s.tokens[u.Token] = &counts{name: u.Name, key: u.Key, uses: []store.CredentialUse{u.CredentialUse}}
+	c := &counts{name: u.Name, key: u.Key}
+	c.uses = append(c.room[:0], u.CredentialUse)
+	s.tokens[u.Token] = c
 	return first
 }
 
