@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"reflect"
 	"testing"
 	"time"
@@ -115,6 +116,36 @@ func TestLastUseAfterKill(t *testing.T) {
 		t.Errorf("kill -9 has changed more than uses:\nbefore %+v\nafter  %+v", before, after)
 	}
 	m.used(tokenA, 1)
+}
+
+// Where a gate is told who the client is, last use says so.
+func TestLastUseFrom(t *testing.T) {
+	m := newMachine(t)
+	m.addConfig("[[verify.gates]]\nname = \"default\"\n[[verify.gates]]\nname = \"edge\"\nproxy = \"nginx\"\n")
+	m.start()
+	m.install("a.yaml", manifestA)
+	for _, step := range []struct{ path, want string }{{"/verify/edge", "192.0.2.7"}, {"/verify", ""}} {
+		req, err := http.NewRequest(http.MethodGet, "http://tokendrop"+step.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{
+			"X-Api-Key": {tokenA}, "X-Forwarded-For": {"198.51.100.1, 192.0.2.7"},
+			"X-Original-Method": {"GET"}, "X-Original-Uri": {"/"},
+		}
+		resp, err := m.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		got := ""
+		if ip := m.list()[0].LastUsedIP; ip != nil {
+			got = ip.String()
+		}
+		if resp.StatusCode != http.StatusOK || got != step.want {
+			t.Errorf("%s: %d, last used from %q, want %q", step.path, resp.StatusCode, got, step.want)
+		}
+	}
 }
 
 func TestUnusedFor(t *testing.T) {

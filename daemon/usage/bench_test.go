@@ -17,12 +17,13 @@ import (
 // BenchmarkDecision decides in parallel, with and without counting the use.
 func BenchmarkDecision(b *testing.B) {
 	register, texts := registered(b, 10_000)
+	gate := verify.DefaultGate(verify.DefaultName)
 	for _, counting := range []bool{false, true} {
 		b.Run(fmt.Sprintf("counting=%v", counting), func(b *testing.B) {
 			r := New(newKept(), time.Now, zerolog.Nop())
 			ask := func(text string) {
 				now := time.Now()
-				d := register.Ask(text, &verify.DefaultGate, now)
+				d := register.Ask(&verify.Question{Text: text, Gate: &gate}, now)
 				if d.Reason != verify.Yes {
 					b.Errorf("%v", d.Reason)
 				}
