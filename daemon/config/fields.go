@@ -138,13 +138,15 @@ func oneOf[T comparable](words ...T) func(string) (T, error) {
 		name := fmt.Sprint(w)
 		names, quoted = append(names, name), append(quoted, strconv.Quote(name))
 	}
-	err := errors.New("want one of " + strings.Join(quoted, ", "))
-	return func(s string) (T, error) {
+	want := errors.New("want one of " + strings.Join(quoted, ", "))
+	return func(s string) (none T, err error) {
 		if i := slices.Index(names, s); i >= 0 {
 			return words[i], nil
 		}
-		var none T
-		return none, err
+		if n := provision.Nearest(s, names); n != "" {
+			return none, fmt.Errorf("%w: did you mean %q?", want, n)
+		}
+		return none, want
 	}
 }
 

@@ -86,22 +86,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// gatePath splits what follows "/verify" in the request target into the name of a
+// gate and what stands behind that. The query of the verify URI is not read.
+func gatePath(rest string) (name, behind string) {
+	named, ok := strings.CutPrefix(rest, "/")
+	if !ok {
+		return DefaultName, ""
+	}
+	end := strings.IndexAny(named, "/?")
+	switch {
+	case end < 0:
+		return named, ""
+	case named[end] == '?':
+		return named[:end], ""
+	}
+	return named[:end], named[end:]
+}
+
 // gate answers at the gate that rest names, which is the request target after
 // "/verify". Only to Envoy a gate is a place with something behind it.
 func (h *Handler) gate(w http.ResponseWriter, r *http.Request, rest string) {
-	name, behind := DefaultName, ""
-	if named, ok := strings.CutPrefix(rest, "/"); ok {
-		end := strings.IndexAny(named, "/?")
-		if end < 0 {
-			end = len(named)
-		}
-		name, behind = named[:end], named[end:]
-	}
+	name, behind := gatePath(rest)
 	rules := h.Rules()
 	gate := rules.Gates[name]
-	if !strings.HasPrefix(behind, "/") {
-		behind = "" // the query of the verify URI
-	}
 	if gate == nil || behind != "" && gate.Proxy != Envoy {
 		notFound(w, "there is no such gate")
 		return
