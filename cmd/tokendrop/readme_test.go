@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tokendrop/tokendrop/daemon/config"
 )
 
 const moduleRoot = "../.."
@@ -187,5 +189,23 @@ func (s *shell) run(command string) string {
 			s.t.Fatalf("%s: %v", command, err)
 		}
 		printed.WriteString(line)
+	}
+}
+
+// The configurations that the README shows are right.
+func TestReadmeConfigurations(t *testing.T) {
+	found := 0
+	for _, block := range blocks(t, "toml") {
+		file := filepath.Join(t.TempDir(), "tokendrop.toml")
+		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(file, nil); err != nil {
+			t.Error(err)
+		}
+		found++
+	}
+	if found < 2 {
+		t.Errorf("the README shows %d configurations", found)
 	}
 }
