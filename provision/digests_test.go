@@ -1,6 +1,8 @@
 package provision
 
 import (
+	"bytes"
+	"crypto/rand"
 	"fmt"
 	"reflect"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokendrop/tokendrop/store/seal"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -159,4 +162,14 @@ func TestKeysUnderAPepper(t *testing.T) {
 	if c := w.token("anna", "o").Credentials[0]; c.Key == before || c.Opaque {
 		t.Errorf("an opaque token keeps its key: %+v", c)
 	}
+}
+
+// sealWith are encryption keys.
+func sealWith(t *testing.T) seal.Keys {
+	t.Helper()
+	k, err := seal.NewKeys(rand.Reader, bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }

@@ -12,7 +12,7 @@ import (
 func (v *validator) imported(f *field, text string, key Stated[token.Key]) []Source {
 	digest, err := token.ParseImported(text)
 	if err != nil {
-		v.report.at(f.value.pos, `"digest" is no imported one; write hmac-sha512:ID: and 128 characters of lower-case hex, or hmac-sha256:ID: and 64, where ID is that of a [tokens.import.ID] in the configuration`)
+		v.report.at(f.value.pos, `"digest" is malformed; write hmac-sha512:ID: and 128 characters of lower-case hex, or hmac-sha256:ID: and 64, where ID is that of a [tokens.import.ID] in the configuration`)
 		return nil
 	}
 	if !v.decoder.imports(digest.ID) {

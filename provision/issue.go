@@ -101,8 +101,10 @@ func (p *planner) credential(rec *store.Record, old []store.Credential, keep tok
 	if owner, taken := p.draft.ByKey(stated.Key); taken && owner.Name != rec.Name {
 		return store.Credential{}, false, p.taken(s.Pos, &owner)
 	}
-	if p.revoked(stated.Key, rec.User) {
-		return store.Credential{}, false, refuse(s.Pos, wasRevoked)
+	for _, key := range append([]token.Key{stated.Key}, stated.Imports...) {
+		if p.revoked(key, rec.User) {
+			return store.Credential{}, false, refuse(s.Pos, wasRevoked)
+		}
 	}
 	return p.keep(&stated), true, nil
 }

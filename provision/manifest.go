@@ -12,8 +12,8 @@ import (
 )
 
 // Manifest is what a patch says, once it is known to be valid by itself. It
-// holds no secret: a literal token is reduced to its key and digest while it
-// is decoded. What it names, files and variables, has not been looked at.
+// holds no secret: a literal token is reduced to its Credential while it is
+// decoded. What it names, files and variables, has not been looked at.
 type Manifest struct {
 	OnSuccess Disposition
 	// Once is the name under which the manifest is applied a single time in

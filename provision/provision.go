@@ -16,9 +16,10 @@
 //  5. Time and memory are linear in the size of the file, whatever is in it.
 //     Depth is limited, in JSON and TOML before a library sees the text, and so
 //     is the number of keys and values in all three.
-//  6. A Manifest holds no secret. What Redact returns has none of the literal
-//     secrets of the file: it is read again to prove that, and where the proof
-//     fails nothing of the text is left.
+//  6. A Manifest holds no secret, unless it is encrypted where that is
+//     configured. What Redact returns has none of the literal secrets of the
+//     file: it is read again to prove that, and where the proof fails nothing of
+//     the text is left.
 //  7. Nothing depends on the time zone, the locale or the clock of the host.
 //
 // Invariants of planning and applying:
@@ -32,6 +33,9 @@
 //     share it.
 //  11. The ledger is believed before the file: a patch that has an entry is
 //     never planned again.
+//  12. A manifest means the same record in whichever form that is kept: plain,
+//     under any pepper, as another product kept it, or native since. To bring
+//     it into another form (Rehash) issues nothing.
 //
 // Invariants of signatures, where a drop directory wants them:
 //

@@ -45,7 +45,7 @@ func sourceFields() map[string]object {
 		"token":      {"type": "string", "minLength": 20, "maxLength": 512, "pattern": "^[!-~]+$", "description": "the token itself, a secret; better are \"key\" and \"digest\""},
 		"token_file": pathSchema("a file with the token in it, beneath the drop directory's \"secret_dirs\""),
 		"token_env":  pattern(envForm.String(), "a variable of the daemon's environment with the token in it, of the drop directory's \"secret_env\""),
-		"digest":     pattern("^(sha256:([0-9A-Za-z+/]{43}=|[0-9a-f]{64})|hmac-sha(256|512):[^:]+:[0-9a-f]+)$", "of the secret, as \"tokendrop token key --manifest\" prints it"),
+		"digest":     pattern("^(sha256:([0-9A-Za-z+/]{43}=|[0-9a-f]{64})|hmac-sha512:[0-9A-Za-z_-]{1,64}:[0-9a-f]{128}|hmac-sha256:[0-9A-Za-z_-]{1,64}:[0-9a-f]{64})$", "of the secret, as \"tokendrop token key --manifest\" prints it"),
 		"generate":   {"const": true, "description": "the daemon makes the token"},
 	}
 }
