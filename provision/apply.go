@@ -51,6 +51,9 @@ type Applier struct {
 
 	settings atomic.Pointer[Settings]
 	mu       sync.Mutex
+
+	// step stands for a crash, in tests: its error ends everything there.
+	step func(name string) error
 }
 
 // Configure takes over settings, for what is applied from now on. Without it
@@ -86,7 +89,9 @@ func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) 
 	for len(results) < len(patches) {
 		some, err := a.applySome(ctx, &settings, texts[len(results):])
 		if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
-			return append(results, make([]Result, len(patches)-len(results))...), nil
+			deferred := make([]Result, len(patches)-len(results))
+			deferred[0].Reasons = []string{err.Error()}
+			return append(results, deferred...), nil
 		}
 		if err != nil {
 			return results, fmt.Errorf("applying patches: %w", err)
@@ -104,12 +109,13 @@ func (a *Applier) applySome(ctx context.Context, settings *Settings, patches []t
 	for range conflictRetries {
 		t := transaction{applier: a, settings: settings, askLedger: askLedger, tooLarge: tooLarge}
 		if err = t.plan(ctx, patches); err != nil {
+			discard(t.staged)
 			return nil, err
 		}
 		if len(t.entries) == 0 {
 			return t.results, nil
 		}
-		switch err = a.Store.Commit(ctx, t.draft.Batch(t.entries)); {
+		switch err = t.commit(ctx); {
 		case errors.Is(err, store.ErrApplied):
 			askLedger = true
 		case errors.Is(err, store.ErrTooLarge):
@@ -134,6 +140,7 @@ type transaction struct {
 	firstIssues []string
 	size        store.Size
 	entries     []store.Entry
+	staged      []delivery
 	results     []Result
 }
 
@@ -141,6 +148,33 @@ func (t *transaction) begin() {
 	t.now = t.applier.Now().UTC().Truncate(time.Millisecond)
 	t.draft = store.NewDraft(t.applier.Store)
 	t.firstIssues = t.settings.firstIssues()
+}
+
+// commit makes the transaction durable, and then what it has written. What
+// was staged stays only where nobody knows whether it is committed.
+func (t *transaction) commit(ctx context.Context) error {
+	if err := t.at("staged"); err != nil {
+		return err
+	}
+	err := t.applier.Store.Commit(ctx, t.draft.Batch(t.entries))
+	switch {
+	case err == nil:
+		if err := t.at("committed"); err != nil {
+			return err
+		}
+		t.deliver()
+		return t.at("delivered")
+	case !errors.Is(err, store.ErrUnknown):
+		discard(t.staged)
+	}
+	return err
+}
+
+func (t *transaction) at(step string) error {
+	if t.applier.step == nil {
+		return nil
+	}
+	return t.applier.step(step)
 }
 
 func (t *transaction) plan(ctx context.Context, patches []text) error {
@@ -163,13 +197,20 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 			return false, fmt.Errorf("reading the ledger: %w", err)
 		}
 		if ok {
-			t.results = append(t.results, p.decided(&entry))
+			t.results = append(t.results, t.decided(p, &entry))
 			return true, nil
 		}
 	}
-	d := t.decide(p)
+	if t.stages(p) {
+		return false, nil
+	}
+	d, err := t.attempt(p)
+	if err != nil {
+		return false, t.unlessAlone(err)
+	}
 	size := d.size()
 	if t.tooLarge || !t.applier.Store.Limits().Allows(t.size.Add(size)) {
+		discard(d.staged)
 		if len(t.entries) > 0 {
 			return false, nil
 		}
@@ -179,8 +220,54 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 	t.draft.Merge(d.over)
 	t.size = t.size.Add(size)
 	t.entries = append(t.entries, d.entry)
-	t.results = append(t.results, p.result(&d.entry))
+	t.staged = append(t.staged, d.staged...)
+	r := p.result(&d.entry)
+	r.Warnings = append(r.Warnings, d.warnings...)
+	t.results = append(t.results, r)
 	return true, nil
+}
+
+// unlessAlone lets what is planned already be committed before the world is
+// said to be busy.
+func (t *transaction) unlessAlone(err error) error {
+	if len(t.entries) > 0 {
+		return nil
+	}
+	return err
+}
+
+// decided is the result of a patch that the ledger knows, once all that it has
+// written is in its place.
+func (t *transaction) decided(p *text, entry *store.Entry) Result {
+	r := p.decided(entry)
+	if r.Outcome != store.Installed {
+		return r
+	}
+	rules := t.rules(p)
+	for _, path := range p.outputs(rules) {
+		if slices.ContainsFunc(t.staged, func(d delivery) bool { return d.Path == path }) {
+			continue // it was put right before the next one was staged
+		}
+		if err := t.applier.finish(rules, path); err != nil {
+			return Result{Reasons: []string{err.Error()}}
+		}
+	}
+	return r
+}
+
+// attempt decides on a patch, and stages what it writes. An error means that
+// the world is busy.
+func (t *transaction) attempt(p *text) (decision, error) {
+	targets, err := t.targets(p)
+	if err != nil {
+		return decision{}, err
+	}
+	d := t.decide(p, targets)
+	d.staged, err = t.stage(p, d.outputs)
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return t.fail(p, Problem{r.pos, r.text}), nil
+	}
+	return d, err
 }
 
 // decision is the outcome of one patch, and its changes over the draft.
@@ -188,11 +275,14 @@ type decision struct {
 	entry    store.Entry
 	problems []Problem // none unless it failed
 	over     *store.Draft
+	warnings []Problem
+	outputs  []output
+	staged   []delivery // of the outputs
 }
 
 func (d *decision) size() store.Size { return d.over.Size().Add(store.EntrySize(&d.entry)) }
 
-func (t *transaction) decide(p *text) decision {
+func (t *transaction) decide(p *text, targets map[string]Target) decision {
 	if len(p.problems) > 0 {
 		return t.fail(p, p.problems...)
 	}
@@ -203,7 +293,7 @@ func (t *transaction) decide(p *text) decision {
 	}
 	var problems []Problem
 	if !t.rehearsal {
-		if problems = p.inPlace(d.over, t.settings.Rules[p.Source.Dir].Policy); len(problems) > 0 {
+		if problems = p.inPlace(d.over, t.rules(p).Policy); len(problems) > 0 {
 			return t.fail(p, problems...)
 		}
 	}
@@ -218,10 +308,11 @@ func (t *transaction) decide(p *text) decision {
 	if len(p.unread) > 0 {
 		return t.fail(p, p.unread...)
 	}
-	d.entry.Changes, problems = Plan(p.manifest, d.over, t.env(p))
+	plan, problems := Plan(p.manifest, d.over, t.env(p, targets))
 	if len(problems) > 0 {
 		return t.fail(p, problems...)
 	}
+	d.entry.Changes, d.warnings, d.outputs = plan.Changes, plan.Warnings, plan.outputs
 	p.useSerial(d.over)
 	d.entry.Changed = slices.ContainsFunc(d.entry.Changes, func(c store.Change) bool { return c.Result != store.Unchanged })
 	return d
@@ -236,12 +327,17 @@ func (t *transaction) fail(p *text, problems ...Problem) decision {
 	return d
 }
 
-func (t *transaction) env(p *text) Env {
+// rules are what the patch may do where it lies.
+func (t *transaction) rules(p *text) *Rules {
+	rules := t.settings.Rules[p.Source.Dir]
+	return &rules
+}
+
+func (t *transaction) env(p *text, targets map[string]Target) Env {
 	return Env{
 		Now: t.now, Random: t.applier.Random, Source: p.Source, Formats: t.settings.Formats,
-		Keys: t.settings.Keys, Seal: t.settings.Seal,
-		ScopeSets: t.settings.ScopeSets, Rules: t.settings.Rules[p.Source.Dir],
-		FirstIssues: t.firstIssues,
+		Keys: t.settings.Keys, Seal: t.settings.Seal, Targets: targets,
+		ScopeSets: t.settings.ScopeSets, Rules: *t.rules(p), FirstIssues: t.firstIssues,
 	}
 }
 

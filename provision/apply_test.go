@@ -19,11 +19,12 @@ type bench struct {
 	t      *testing.T
 	disk   memstore.Disk
 	faults memstore.Faults
+	at     time.Time
 	*Applier
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t}
+	b := &bench{t: t, at: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
 	b.reopen()
 	return b
 }
@@ -47,8 +48,7 @@ func (b *bench) reopen() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	b.Applier = &Applier{Store: st, Now: func() time.Time { return at }, Random: rand.Reader}
+	b.Applier = &Applier{Store: st, Now: func() time.Time { return b.at }, Random: rand.Reader}
 }
 
 // patch makes the n-th patch.

@@ -3,6 +3,8 @@ package provision
 import (
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -20,21 +22,35 @@ type Env struct {
 	Seal      seal.Keys     // for the texts of what is generated
 	ScopeSets map[string][]string
 	Rules     Rules // of the drop directory
+	// Targets are what is in the places of outputs, by path.
+	Targets map[string]Target
 	// FirstIssues are patterns of the users of whose tokens the first issue is
 	// remembered when the token itself no longer tells it.
 	FirstIssues []string
 }
 
+// Planned is what a plan comes to, beside its draft.
+type Planned struct {
+	Changes  []store.Change // to each token and each user
+	Warnings []Problem
+	outputs  []output // in the order of their paths, one for each
+}
+
 // Plan works out what a manifest changes and writes it into draft, entry by
-// entry, so that a later entry sees an earlier one. It returns what was done to
-// each token and each user. With any problem the draft must be thrown away: the
-// unit is the patch. There are at most as many problems as Decode has.
-func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) {
+// entry, so that a later entry sees an earlier one. With any problem the draft must
+// be thrown away: the unit is the patch. There are at most as many problems as
+// Decode has.
+func Plan(m *Manifest, draft *store.Draft, env Env) (Planned, []Problem) {
 	p := planner{draft: draft, env: env, judge: judge{env.Rules.Policy, env.ScopeSets}}
 	p.tokens = view{draft, &p.judge}
 	for i := range m.Entries {
 		e := &m.Entries[i]
-		if err := p.entry(e); err != nil {
+		p.made = nil
+		err := p.entry(e)
+		if err == nil {
+			err = p.deliver(e)
+		}
+		if err != nil {
 			p.report.also(placeOf(e, err), err.Error())
 		}
 	}
@@ -43,7 +59,7 @@ func Plan(m *Manifest, draft *store.Draft, env Env) ([]store.Change, []Problem) 
 			p.report.also(m.Users[i].Pos, err.Error())
 		}
 	}
-	return p.changes, p.report.sorted()
+	return p.planned(), p.report.sorted()
 }
 
 type planner struct {
@@ -53,6 +69,18 @@ type planner struct {
 	env     Env
 	changes []store.Change
 	report  report
+
+	made     *token.Token      // by the present entry, the last one
+	outputs  map[string]output // by path
+	warnings report
+}
+
+func (p *planner) planned() Planned {
+	plan := Planned{Changes: p.changes, Warnings: p.warnings.sorted()}
+	for _, path := range slices.Sorted(maps.Keys(p.outputs)) {
+		plan.outputs = append(plan.outputs, p.outputs[path])
+	}
+	return plan
 }
 
 // refusal is why an entry cannot be applied to the records as they are.

@@ -43,7 +43,7 @@ func (w *world) applyIn(dir, text string) ([]store.Change, []Problem) {
 		w.t.Fatalf("the manifest is wrong by itself: %v\n%s", problems, text)
 	}
 	draft := store.NewDraft(&w.index)
-	changes, problems := Plan(m, draft, Env{
+	plan, problems := Plan(m, draft, Env{
 		Now: w.now, Random: rand.Reader, Source: store.Source{Dir: dir, Path: "x.yaml"},
 		Formats: w.formats, Keys: w.keys, Seal: w.settings.Seal,
 		ScopeSets: w.settings.ScopeSets, Rules: w.settings.Rules[dir], FirstIssues: w.settings.firstIssues(),
@@ -63,7 +63,7 @@ func (w *world) applyIn(dir, text string) ([]store.Change, []Problem) {
 		w.t.Fatalf("the plan contradicts what it read: %v", err)
 	}
 	w.index.Apply(&b)
-	return changes, nil
+	return plan.Changes, nil
 }
 
 // must applies a manifest and returns what its entries did.

@@ -44,10 +44,12 @@ type previewer struct {
 	// made are the keys that a plan has made up for what is generated. They
 	// are never told: applying makes up others.
 	made map[token.Key]bool
+	seen map[string]Target // of the present patch
 }
 
 func (p *previewer) preview(t *text) Preview {
-	d := p.decide(t)
+	p.seen, _ = p.targets(t) // what is busy now says nothing of later
+	d := p.decide(t, p.seen)
 	if !p.applier.Store.Limits().Allows(d.size()) {
 		d = p.fail(t, tooMuch)
 	}
@@ -77,11 +79,14 @@ func (p *previewer) steps(t *text) []Step {
 // describes what it changes from the previewer's draft to the one over it.
 func (p *previewer) step(t *text, one *Manifest, compare func(over *store.Draft, s *Step)) []Step {
 	over := store.NewDraft(p.draft)
-	changes, _ := Plan(one, over, p.env(t))
-	steps := make([]Step, len(changes))
-	for i, c := range changes {
+	plan, _ := Plan(one, over, p.env(t, p.seen))
+	steps := make([]Step, len(plan.Changes))
+	for i, c := range plan.Changes {
 		steps[i].Change = c
 		compare(over, &steps[i])
+	}
+	for _, o := range plan.outputs { // of an entry about one token
+		steps[0].Fields = append(steps[0].Fields, FieldChange{Field: "write_to", New: o.Path})
 	}
 	p.draft.Merge(over)
 	return steps

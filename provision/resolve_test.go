@@ -22,7 +22,12 @@ type places struct {
 }
 
 func newPlaces(t *testing.T) *places {
-	p := &places{t: t, root: t.TempDir()}
+	root, err := os.MkdirTemp("", "places") // a path that needs no quotes in YAML
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	p := &places{t: t, root: root}
 	p.Rules = map[string]Rules{"spool": {SecretDirs: []string{p.path("secrets")}, SecretEnv: []string{"TOKEN_A", "TOKEN_UNSET"}, OutputDirs: []string{p.path("out")}}}
 	for _, dir := range []string{"secrets/sub", "secrets/..data", "elsewhere", "store", "out/sub"} {
 		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {

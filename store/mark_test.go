@@ -2,7 +2,9 @@ package store
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
@@ -94,5 +96,25 @@ func TestRules(t *testing.T) {
 	}
 	if got := new(rules).of("u"); got != (Rule{}) {
 		t.Errorf("without rules the rule is %+v", got)
+	}
+}
+
+func TestOutputValue(t *testing.T) {
+	at := time.Date(2026, 6, 1, 12, 0, 0, int(time.Millisecond), time.UTC)
+	for _, o := range []Output{
+		{Sum: [32]byte{1}},
+		{Name: Name{User: "u\x00", Name: "n"}, CreatedAt: at, Keys: []token.Key{{1}, {}}, Sum: [32]byte{31: 1}, Replaced: [32]byte{2}},
+	} {
+		if got, ok := OutputOf(o.Value()); !ok || !reflect.DeepEqual(got, o) {
+			t.Errorf("%+v comes back as %+v, %v", o, got, ok)
+		}
+		if _, ok := OutputOf(o.Value()[:len(o.Value())-1]); ok {
+			t.Errorf("%+v: a part of it is read", o)
+		}
+	}
+	for _, value := range []string{"", "x", "\x00"} {
+		if _, ok := OutputOf(value); ok {
+			t.Errorf("%q is an output", value)
+		}
 	}
 }

@@ -1,0 +1,199 @@
+package provision
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// spot is a place for an output: an open directory, and a name in it. No link
+// is followed to it, beneath the directory of the rules, or at it.
+type spot struct {
+	dir  *os.File
+	name string
+}
+
+const (
+	folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
+	readFlags   = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	createFlags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+)
+
+// maxOutput is more than any output has.
+const maxOutput = 4 << 10
+
+// errForeign is what keeps a committed output from its place.
+var errForeign = errors.New("somebody has put another file there meanwhile; remove it")
+
+// openSpot opens the place that a path of the rules means.
+func (r *Rules) openSpot(name string) (*spot, error) {
+	root, rel, _ := r.outputDir(name)
+	dir, err := openat(nil, root, folderFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.Split(rel, "/")
+	for _, part := range parts[:len(parts)-1] {
+		sub, err := openat(dir, part, folderFlags|unix.O_NOFOLLOW, 0)
+		_ = dir.Close() // nothing was written
+		if err != nil {
+			return nil, err
+		}
+		dir = sub
+	}
+	return &spot{dir, path.Base(rel)}, nil
+}
+
+// openat opens a name in a directory, or a path where there is none.
+func openat(dir *os.File, name string, flags int, perm uint32) (*os.File, error) {
+	at := unix.AT_FDCWD
+	if dir != nil {
+		at = int(dir.Fd())
+	}
+	for {
+		fd, err := unix.Openat(at, name, flags, perm)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return os.NewFile(uintptr(fd), "an output"), nil
+	}
+}
+
+func (s *spot) close() { _ = s.dir.Close() }
+
+// staged is what the output is called until it is committed.
+func (s *spot) staged() string { return "." + s.name + stagedSuffix }
+
+// look tells what has a name in the directory.
+func (s *spot) look(name string) Target {
+	t := Target{Exists: true}
+	f, err := openat(s.dir, name, readFlags, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Target{}
+	}
+	if err != nil {
+		return t // a link, or what may not be read
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return t
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
+	if err == nil && len(data) <= maxOutput {
+		t.Known, t.Sum = true, sha256.Sum256(data)
+	}
+	return t
+}
+
+// access is who may do what with an output. An account of -1 is the daemon's.
+type access struct {
+	mode     fs.FileMode
+	uid, gid int
+}
+
+// stage writes an output beside its place, durably but for the name.
+func (s *spot) stage(content []byte, a access) (err error) {
+	if err := s.remove(s.staged()); err != nil {
+		return err
+	}
+	f, err := openat(s.dir, s.staged(), createFlags, defaultMode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			_ = s.remove(s.staged())
+		}
+	}()
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	if a.uid >= 0 || a.gid >= 0 {
+		if err := f.Chown(a.uid, a.gid); err != nil {
+			return errors.Join(errOwner, err)
+		}
+	}
+	if err := f.Chmod(a.mode); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// errOwner is a file that cannot be given away.
+var errOwner = errors.New("giving the file away")
+
+// reveal puts what was staged into its place if it is what was committed, and
+// removes it otherwise. It may be called at any time: where nothing is staged
+// there is nothing to do.
+func (s *spot) reveal(committed *store.Output) error {
+	staged := s.look(s.staged())
+	if !staged.Exists {
+		return nil
+	}
+	if committed == nil || !staged.Known || staged.Sum != committed.Sum {
+		return s.remove(s.staged())
+	}
+	if there := s.look(s.name); there.Exists && !there.holds(committed) {
+		return errForeign
+	}
+	dir := int(s.dir.Fd())
+	return unix.Renameat(dir, s.staged(), dir, s.name)
+}
+
+// remove removes a name; that it is gone already is no error.
+func (s *spot) remove(name string) error {
+	err := unix.Unlinkat(int(s.dir.Fd()), name, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// sync makes the directory's names durable. File systems that cannot say so.
+func (s *spot) sync() error {
+	err := unix.Fsync(int(s.dir.Fd()))
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	return err
+}
+
+// isBusy tells errors that pass without a change to the manifest, as when the
+// disk is full, from those that it causes.
+func isBusy(err error) bool {
+	for _, busy := range []error{errForeign, unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EROFS, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ESTALE} {
+		if errors.Is(err, busy) {
+			return true
+		}
+	}
+	return false
+}
+
+// unwritable says why an output cannot be written, without its name.
+func unwritable(err error) string {
+	switch {
+	case errors.Is(err, errOwner):
+		return `the daemon may not give the file of "write_to" to this owner or group; only root can give files away, so leave "owner" out, or name a group that the daemon's user is in`
+	case errors.Is(err, fs.ErrNotExist):
+		return `the directory of "path" is not there; make it first, since no directory is made here`
+	case errors.Is(err, fs.ErrPermission):
+		return `the daemon may not write into the directory of "path"; let its user write there`
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return `a part of "path" is a link, or no directory; write the path that it leads to, beneath "output_dirs"`
+	}
+	return fmt.Sprintf(`the file of "write_to" cannot be written (%s)`, bare(err))
+}
