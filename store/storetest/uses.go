@@ -50,6 +50,9 @@ func (b *bench) expectUses(n store.Name, total store.Use, credentials map[uint64
 		if got := uses.Total(); got != total {
 			b.Errorf("%v: used %+v, want %+v", n, got, total)
 		}
+		if len(uses.Credentials) > 2 { // a token has at most two
+			b.Errorf("%v: %d credentials are remembered", n, len(uses.Credentials))
+		}
 		for number, want := range credentials {
 			if got := uses.Of(number); got != want {
 				b.Errorf("%v: credential %d is used %+v, want %+v", n, number, got, want)
