@@ -39,7 +39,7 @@ const (
 	maxTokens = 1 << 18
 	// maxBatch is how many uses are stored in one go, or little more: patches
 	// wait for it.
-	maxBatch = 4096
+	maxBatch = 1024
 )
 
 // Store is where uses are kept. store.Store is one.

@@ -35,7 +35,7 @@ func benchBatch(first uint64, n int) store.Batch {
 			Name: name, Type: store.FullAccess, Audience: store.DefaultAudience, Active: true,
 			IssuedAt: at, CreatedAt: at, UpdatedAt: at, Generation: 1,
 			Source:      store.Source{Dir: "spool", Path: path},
-			Credentials: []store.Credential{{Key: key, Digest: token.DigestOf([32]byte(append(key[:], patch[:]...))), IssuedAt: at}},
+			Credentials: []store.Credential{{Key: key, Digest: token.DigestOf([32]byte(append(key[:], patch[:]...))), Number: 1, IssuedAt: at}},
 		})
 		b.Entries = append(b.Entries, store.Entry{
 			Patch: patch, Time: at, Dir: "spool", Path: path, Outcome: store.Installed, Changed: true, Author: "root",
@@ -52,6 +52,29 @@ func benchOpen(b *testing.B, path string) *Store {
 		b.Fatal(err)
 	}
 	return s
+}
+
+// BenchmarkRecordUses stores uses of 10,000 tokens, which is what a daemon does
+// once a minute that has as many in use.
+func BenchmarkRecordUses(b *testing.B) {
+	const tokens = 10_000
+	s := benchOpen(b, b.TempDir()+"/store")
+	defer s.Close()
+	if err := s.Commit(b.Context(), benchBatch(1, tokens)); err != nil {
+		b.Fatal(err)
+	}
+	used := make([]store.Used, 0, tokens)
+	for r := range s.Tokens() {
+		used = append(used, store.Used{Token: r.ID, Name: r.Name, CredentialUse: store.CredentialUse{
+			Number: 1, Use: store.Use{At: r.CreatedAt, Count: 1},
+		}})
+	}
+	for b.Loop() {
+		if err := s.RecordUses(b.Context(), used); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/tokens, "µs/token")
 }
 
 func BenchmarkCommit(b *testing.B) {
