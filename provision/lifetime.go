@@ -39,13 +39,7 @@ func (p *planner) firstIssue(rec *store.Record) time.Time {
 }
 
 // told is the first issue that the token itself tells of.
-func told(rec *store.Record) time.Time {
-	first := earlier(rec.CreatedAt, rec.IssuedAt)
-	for i := range rec.Credentials {
-		first = earlier(first, rec.Credentials[i].IssuedAt)
-	}
-	return first
-}
+func told(rec *store.Record) time.Time { return earlier(rec.CreatedAt, rec.IssuedAt) }
 
 // keepFirstIssue remembers the first issue of a token that is about to become
 // another, or, where after is nil, to go: what it no longer tells under its
