@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,13 +34,36 @@ const (
 	saltStrapi  = "tokendrop-example-salt"
 )
 
-// answers are what the gate says, by the token, or by the file that it is in.
-type answers map[string]string
+// asked is an original request with a token, which may be one that was written
+// to a file. Where the product has no gate of its own, METHOD and URI are not
+// told.
+type asked struct{ token, method, uri, address string }
+
+// answers are what the gate says.
+type answers map[asked]string
 
 // listed are what "list" says of tokens, by their users and names.
 type listed map[string]string
 
-const good, missingContext, unknownToken = "200", "403 context_missing", "401 invalid_token"
+func with(token string) asked            { return asked{token, "GET", "/", "192.0.2.1"} }
+func from(token, address string) asked   { return asked{token, "GET", "/", address} }
+func to(token, method, uri string) asked { return asked{token, method, uri, "192.0.2.1"} }
+func stopEnv(token string) asked {
+	return to(token, "GET", "/1.0/environment/control/rest/stopenv?envName=my")
+}
+func install(token string) asked {
+	return to(token, "POST", "/1.0/marketplace/installation/rest/install")
+}
+func articles(token, method string) asked { return to(token, method, "/api/articles?sort=title") }
+func article(token string) asked          { return to(token, "GET", "/api/articles/7") }
+
+const (
+	good         = "200"
+	unknownToken = "401 invalid_token"
+	monthFile    = "/run/strapi/month-token"
+	nightFile    = "/run/virtuozzo/stop-env.env"
+	noonFile     = "/run/virtuozzo/stop-env-2.env"
+)
 
 // comingFrom are the manifests in the order in which they are dropped.
 var comingFrom = []struct {
@@ -46,50 +71,51 @@ var comingFrom = []struct {
 	answers       answers
 	listed        listed
 }{
-	{"jahia/10-create.yaml", "removed", answers{tokenA: good, tokenJane: good},
+	{"jahia/10-create.yaml", "removed", answers{with(tokenA): good, with(tokenJane): good},
 		listed{"/users/root test-token12345": "active full-access until 2100-01-01"}},
-	{"jahia/20-expire.yaml", "removed", answers{tokenA: "401 expired"},
+	{"jahia/20-expire.yaml", "removed", answers{with(tokenA): "401 expired"},
 		listed{"/users/root test-token12345": "expired full-access until 2022-01-01"}},
-	{"jahia/30-revive.yaml", "removed", answers{tokenA: good},
+	{"jahia/30-revive.yaml", "removed", answers{with(tokenA): good},
 		listed{"/users/root renamed-token": "active full-access until 2100-01-01", "/users/root test-token12345": ""}},
-	{"jahia/40-disable.yaml", "installed", answers{tokenA: "401 disabled"}, nil},
-	{"jahia/50-activate.yaml", "installed", answers{tokenA: good}, nil},
-	{"jahia/60-other-users.toml", "installed", answers{tokenA: good, tokenJane: "401 disabled"}, nil},
-	{"jahia/70-delete.yaml", "removed", answers{tokenA: unknownToken},
+	{"jahia/40-disable.yaml", "installed", answers{with(tokenA): "401 disabled"}, nil},
+	{"jahia/50-activate.yaml", "installed", answers{with(tokenA): good}, nil},
+	{"jahia/60-other-users.toml", "installed", answers{with(tokenA): good, with(tokenJane): "401 disabled"}, nil},
+	{"jahia/70-delete.yaml", "removed", answers{with(tokenA): unknownToken},
 		listed{"/users/root renamed-token": ""}},
 
-	{"jira/10-create.yaml", "installed", answers{tokenZapier: good},
+	{"jira/10-create.yaml", "installed", answers{with(tokenZapier): good},
 		listed{"jdoe zapier": "active full-access until 2100-01-01"}},
-	{"jira/20-on-behalf.yaml", "installed", answers{tokenReports: good}, nil},
-	{"jira/25-not-allowed.yaml", "failed", answers{tokenAdmin: unknownToken}, listed{"admin mine": ""}},
-	{"jira/30-who-may-use.yaml", "installed", answers{tokenReports: "401 user_blocked", tokenZapier: good}, nil},
-	{"jira/40-read-only.yaml", "installed", answers{tokenZapier: missingContext},
+	{"jira/20-on-behalf.yaml", "installed", answers{with(tokenReports): good}, nil},
+	{"jira/25-not-allowed.yaml", "failed", answers{with(tokenAdmin): unknownToken}, listed{"admin mine": ""}},
+	{"jira/30-who-may-use.yaml", "installed", answers{with(tokenReports): "401 user_blocked", with(tokenZapier): good}, nil},
+	{"jira/40-read-only.yaml", "installed", answers{to(tokenZapier, "GET", "/issue"): good, to(tokenZapier, "POST", "/issue"): "403 method_not_allowed"},
 		listed{"jdoe zapier": "active read-only until 2100-01-01"}},
-	{"jira/50-addresses.yaml", "installed", answers{tokenZapier: missingContext},
+	{"jira/50-addresses.yaml", "installed", answers{from(tokenZapier, "198.51.100.7"): good, from(tokenZapier, "198.51.100.8"): "403 ip_not_allowed"},
 		listed{"jdoe zapier": "active full-access from 198.51.100.7/32,2001:db8::/48 until 2100-01-01"}},
-	{"jira/60-revoke.yaml", "installed", answers{tokenZapier: unknownToken}, listed{"jdoe zapier": ""}},
+	{"jira/60-revoke.yaml", "installed", answers{from(tokenZapier, "198.51.100.7"): unknownToken}, listed{"jdoe zapier": ""}},
 
-	{"strapi/10-both-types.yaml", "installed", answers{tokenFull: good, tokenRead: missingContext},
+	{"strapi/10-both-types.yaml", "installed",
+		answers{articles(tokenFull, "POST"): good, articles(tokenRead, "GET"): good, article(tokenRead): good, articles(tokenRead, "POST"): "403 method_not_allowed"},
 		listed{"strapi full-access": "active full-access for 90d", "strapi read-only": "active read-only"}},
-	{"strapi/20-durations.yaml", "installed", answers{tokenWeek: good, tokenMonth: good, tokenQuarter: good},
+	{"strapi/20-durations.yaml", "installed", answers{article(tokenWeek): good, article(tokenMonth): good, article(tokenQuarter): good},
 		listed{"strapi week": "active full-access for 7d: one week", "strapi month": "active full-access for 30d: one month", "strapi quarter": "active full-access for 90d: one quarter"}},
-	{"strapi/30-custom.yaml", "installed", answers{tokenBlog: missingContext},
+	{"strapi/30-custom.yaml", "installed", answers{articles(tokenBlog, "GET"): good, article(tokenBlog): good, articles(tokenBlog, "POST"): "403 scope_missing"},
 		listed{"strapi blog": "active custom api::article.article.find,api::article.article.findOne for 30d"}},
-	{"strapi/40-edit.yaml", "installed", answers{tokenWeek: missingContext},
+	{"strapi/40-edit.yaml", "installed", answers{article(tokenWeek): good, articles(tokenWeek, "POST"): "403 method_not_allowed"},
 		listed{"strapi quarterly": "active read-only for 90d: was one week", "strapi week": ""}},
-	{"strapi/50-regenerate.yaml", "installed", answers{tokenMonth: unknownToken, "/run/strapi/month-token": good}, nil},
-	{"strapi/60-import.yaml", "installed", answers{tokenStrapi: good}, listed{"strapi imported": "active full-access for 90d"}},
-	{"strapi/70-delete.yaml", "installed", answers{tokenQuarter: unknownToken}, listed{"strapi quarter": ""}},
+	{"strapi/50-regenerate.yaml", "installed", answers{article(tokenMonth): unknownToken, article(monthFile): good}, nil},
+	{"strapi/60-import.yaml", "installed", answers{article(tokenStrapi): good}, listed{"strapi imported": "active full-access for 90d"}},
+	{"strapi/70-delete.yaml", "installed", answers{article(tokenQuarter): unknownToken}, listed{"strapi quarter": ""}},
 
-	{"virtuozzo/10-generate.yaml", "installed", answers{tokenIDE: missingContext, tokenStopEnv: "401 expired"},
+	{"virtuozzo/10-generate.yaml", "installed", answers{stopEnv(tokenIDE): good, install(tokenIDE): "403 scope_missing", stopEnv(tokenStopEnv): "401 expired"},
 		listed{"account ide": "active custom set ide-plugins until 2100-01-01: IDE plugins"}},
-	{"virtuozzo/20-edit.yaml", "installed", answers{tokenIDE: missingContext},
+	{"virtuozzo/20-edit.yaml", "installed", answers{install(tokenIDE): good},
 		listed{"account ide": "active custom set ide-plugins,marketplace until 2100-01-01: IDE plugins and marketplace"}},
-	{"virtuozzo/30-regenerate.yaml", "installed", answers{tokenStopEnv: unknownToken, "/run/virtuozzo/stop-env.env": missingContext},
+	{"virtuozzo/30-regenerate.yaml", "installed", answers{stopEnv(tokenStopEnv): unknownToken, stopEnv(nightFile): good, install(nightFile): "403 scope_missing"},
 		listed{"account stop-env": "active custom environment.control.StopEnv until 2100-01-01: stops environments at night"}},
-	{"virtuozzo/40-copy.yaml", "installed", answers{"/run/virtuozzo/stop-env-2.env": missingContext},
+	{"virtuozzo/40-copy.yaml", "installed", answers{stopEnv(noonFile): good, install(noonFile): "403 scope_missing"},
 		listed{"account stop-env-2": "active custom environment.control.StopEnv until 2100-01-01: stops environments at noon"}},
-	{"virtuozzo/50-remove.yaml", "installed", answers{tokenIDE: unknownToken, "/run/virtuozzo/stop-env.env": unknownToken},
+	{"virtuozzo/50-remove.yaml", "installed", answers{stopEnv(tokenIDE): unknownToken, stopEnv(nightFile): unknownToken, stopEnv(noonFile): good},
 		listed{"account ide": "", "account stop-env": ""}},
 }
 
@@ -105,7 +131,7 @@ func TestComingFrom(t *testing.T) {
 				}
 			}
 			if product == "strapi" {
-				m.expectReveal("strapi/month", "/run/strapi/month-token")
+				m.expectReveal("strapi/month", monthFile)
 			}
 		})
 	}
@@ -155,9 +181,9 @@ func (m *machine) step(file, outcome string, answers answers, listed listed) {
 	if reason := m.read(name + ".failed.reason"); outcome == "failed" && !strings.Contains(reason, "policy: ") {
 		m.t.Errorf("%s: %s", file, reason)
 	}
-	for token, want := range answers {
-		if got := m.verify(m.tokenIn(token)); !strings.HasPrefix(got, want) {
-			m.t.Errorf("after %s the gate says %s, want %s", file, got, want)
+	for question, want := range answers {
+		if got := m.verifyRequest(question); !strings.HasPrefix(got, want) {
+			m.t.Errorf("after %s the gate says %s to %v, want %s", file, got, question, want)
 		}
 	}
 	have := map[string]string{}
@@ -169,6 +195,23 @@ func (m *machine) step(file, outcome string, answers answers, listed listed) {
 			m.t.Errorf("after %s %s is %q, want %q", file, name, have[name], want)
 		}
 	}
+}
+
+// verifyRequest asks the gate as nginx does. A token that belongs into the URI
+// is the parameter "session" there.
+func (m *machine) verifyRequest(a asked) string {
+	m.t.Helper()
+	header := http.Header{"X-Original-Method": {a.method}, "X-Forwarded-For": {a.address}}
+	token, uri := m.tokenIn(a.token), a.uri
+	if !strings.HasPrefix(uri, "/1.0/") {
+		header.Set("Authorization", "bearer "+token)
+	} else if strings.Contains(uri, "?") {
+		uri += "&session=" + url.QueryEscape(token)
+	} else {
+		uri += "?session=" + url.QueryEscape(token)
+	}
+	header.Set("X-Original-URI", uri)
+	return m.verifyWith(header)
 }
 
 // tokenIn is the token that was written to a file, or the text itself.

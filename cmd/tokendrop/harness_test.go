@@ -308,11 +308,16 @@ func (m *machine) read(name string) string {
 // verify asks the gate, and returns the status with the reason or the key.
 func (m *machine) verify(token string) string {
 	m.t.Helper()
+	return m.verifyWith(http.Header{"Authorization": {"APIToken " + token}})
+}
+
+func (m *machine) verifyWith(header http.Header) string {
+	m.t.Helper()
 	req, err := http.NewRequest(http.MethodGet, "http://tokendrop/verify", nil)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "APIToken "+token)
+	req.Header = header
 	resp, err := m.http.Do(req)
 	if err != nil {
 		m.t.Fatal(err)
