@@ -84,7 +84,8 @@ func TestSchemaAccepts(t *testing.T) {
 	files, _ := filepath.Glob("testdata/good/*")
 	tested := len(files)
 	err := filepath.WalkDir("../examples", func(path string, _ fs.DirEntry, err error) error {
-		if syntaxOf(path) != unknownSyntax && filepath.Base(path) != "30-wrong.yaml" {
+		base := filepath.Base(path)
+		if syntaxOf(path) != unknownSyntax && base != "30-wrong.yaml" && base != "tokendrop.toml" {
 			files = append(files, path)
 		}
 		return err
