@@ -1,10 +1,13 @@
 package verify
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // routed is a gate that knows what is asked of the protected service.
@@ -259,6 +262,63 @@ func TestGateAllocations(t *testing.T) {
 		}
 		if n := testing.AllocsPerRun(100, func() { register.Ask(q, noon) }); n > tt.most {
 			t.Errorf("%s: %v allocations, want at most %v", name, n, tt.most)
+		}
+	}
+}
+
+// BenchmarkGate is the decision on a token in memory, by what the gate has to
+// find out.
+func BenchmarkGate(b *testing.B) {
+	index := &store.Index{}
+	tok, err := token.Parse(goodToken)
+	if err != nil {
+		b.Fatal(err)
+	}
+	rec := of("test", tok)
+	both(typed(store.Custom, "api::article.*"), from("192.0.2.0/24"))(&rec)
+	index.Apply(&store.Batch{Put: []store.Record{rec}})
+	register := &Register{Tokens: index}
+	for _, tt := range []struct {
+		name string
+		gate *Gate
+		uri  string
+		want Reason
+	}{
+		{"scope", scoped("api::article.find"), "/api/articles/7", Yes},
+		{"route", routed(b), "/api/articles/7", Yes},
+		{"no route", routed(b), "/admin", ContextMissing},
+		{"other method", routed(b), "/api/articles", ContextMissing},
+		{"hostile path", routed(b), "/api/../admin", ContextMissing},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			q := &Question{Text: goodToken, Gate: tt.gate, Request: Request{Method: "GET", URI: tt.uri, Client: here}}
+			if d := register.Ask(q, noon); d.Reason != tt.want {
+				b.Fatal(d.Reason)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				register.Ask(q, noon)
+			}
+		})
+	}
+}
+
+// BenchmarkTold is what it takes to read what a proxy says.
+func BenchmarkTold(b *testing.B) {
+	g := routed(b)
+	r := httptest.NewRequest(http.MethodGet, "/verify", nil)
+	r.RemoteAddr = proxyPeer
+	for name, value := range map[string]string{
+		"X-Original-Method": "GET", "X-Original-URI": "/api/articles/7", "X-Forwarded-For": "203.0.113.5, 192.0.2.7", "Authorization": "Bearer " + goodToken,
+	} {
+		r.Header.Set(name, value)
+	}
+	rules := rulesOf(*g)()
+	b.ReportAllocs()
+	for b.Loop() {
+		req, _ := g.told(r, "", rules.Trusted)
+		if _, _, reason := g.credential(r, &req); reason != Yes {
+			b.Fatal(reason)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"bufio"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path"
 	"strings"
@@ -115,4 +118,43 @@ func TestParameter(t *testing.T) {
 			t.Errorf("%q: %q", query, got)
 		}
 	}
+}
+
+// FuzzRoutes: where a gate says that a path takes a route, a ServeMux that is
+// asked for what the client sent serves that route, without a redirect.
+func FuzzRoutes(f *testing.F) {
+	list := []Route{{"GET /api/articles/{id}", "a"}, {"/public/", "b"}, {"POST /x/{y}", "c"}, {"/exact/{$}", "d"}, {"/all/{rest...}", "e"}, {"/all", "f"}}
+	gate := DefaultGate("fuzz")
+	routes, err := NewRoutes(list, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	gate.Proxy, gate.Routes = Nginx, routes
+	served := ""
+	mux := http.NewServeMux()
+	for _, r := range list {
+		mux.HandleFunc(r.Match, func(http.ResponseWriter, *http.Request) { served = r.Scope })
+	}
+	for _, uri := range hostile {
+		f.Add("GET", uri)
+	}
+	for _, uri := range []string{"/api/articles/%41%20b?x#", "/public/?a=b", "/exact/", "/all/a/b/", "/all", "/all/", "/x/y"} {
+		f.Add("POST", uri)
+		f.Add("HEAD", uri)
+	}
+	f.Fuzz(func(t *testing.T, method, uri string) {
+		demanded, reason := gate.demands(&Request{Method: method, URI: uri})
+		if reason != Yes {
+			return
+		}
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + uri + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+		if err != nil {
+			return // which no server takes
+		}
+		served, r.Method = "", method
+		w := httptest.NewRecorder()
+		if mux.ServeHTTP(w, r); len(demanded) != 1 || served != demanded[0] {
+			t.Errorf("%s %q demands %q, and is served by %q with %d", method, uri, demanded, served, w.Code)
+		}
+	})
 }

@@ -52,10 +52,14 @@ func NewRoutes(list []Route, scopes []string) (*Routes, error) {
 		if err := checkPattern(route.Match); err != nil {
 			return nil, &RouteError{i, -1, err}
 		}
-		if !registers(r.mux, route.Match, taken{scopes: demanded}) {
+		if !registers(r.mux, route.Match, taken{demanded, oneRoute}) {
 			return nil, &RouteError{i, conflicting(list[:i], route), errConflict}
 		}
 	}
+	// What nothing else matches: a ServeMux would look for other methods and
+	// write an answer, which costs more than to match. Beside a route for all
+	// paths there is nothing left for it.
+	registers(r.mux, "/", taken{nil, noRoute})
 	return r, nil
 }
 
@@ -89,7 +93,10 @@ func registers(mux *http.ServeMux, pattern string, t taken) (ok bool) {
 }
 
 // taken is what the ServeMux keeps of a route. It never serves.
-type taken struct{ scopes []string }
+type taken struct {
+	scopes []string
+	found  found
+}
 
 // ServeHTTP makes it an http.Handler.
 func (taken) ServeHTTP(http.ResponseWriter, *http.Request) {}
@@ -113,14 +120,11 @@ var asked = sync.Pool{New: func() any { return &http.Request{URL: new(url.URL)} 
 func (r *Routes) find(method, path string) (demanded []string, f found) {
 	req, _ := asked.Get().(*http.Request) // nothing else is in there
 	req.Method, req.URL.Path = method, path
-	handler, pattern := r.mux.Handler(req)
+	handler, _ := r.mux.Handler(req)
 	req.Method, req.URL.Path = "", ""
 	asked.Put(req)
 	if t, ok := handler.(taken); ok {
-		return t.scopes, oneRoute
+		return t.scopes, t.found
 	}
-	if pattern != "" {
-		return nil, redirected
-	}
-	return nil, noRoute
+	return nil, redirected
 }
