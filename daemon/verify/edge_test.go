@@ -126,6 +126,12 @@ func TestGateDecidesOverHTTP(t *testing.T) {
 	}
 }
 
+// saidIn are the names of the table of SPEC section 6.
+var saidIn = map[Proxy]struct{ method, uri string }{
+	Nginx: {"X-Original-Method", "X-Original-URI"}, HAProxy: {"X-Original-Method", "X-Original-URI"},
+	Caddy: {"X-Forwarded-Method", "X-Forwarded-Uri"}, Traefik: {"X-Forwarded-Method", "X-Forwarded-Uri"},
+}
+
 // proxied is a gate behind a proxy, and what that sends of a request for
 // GET /api/articles/7 from 192.0.2.7.
 func proxied(t *testing.T, p Proxy) (*Gate, wire) {
@@ -134,9 +140,9 @@ func proxied(t *testing.T, p Proxy) (*Gate, wire) {
 	a := wire{target: "/verify/" + p.String(), header: http.Header{"X-Forwarded-For": {"192.0.2.7"}}}
 	if p == Envoy {
 		a.target += "/api/articles/7?a=b"
-	} else {
-		a.header.Set(proxies[p].method, "GET")
-		a.header.Set(proxies[p].uri, "/api/articles/7?a=b")
+	} else if names, ok := saidIn[p]; ok {
+		a.header.Set(names.method, "GET")
+		a.header.Set(names.uri, "/api/articles/7?a=b")
 		a.method = "POST" // the one of the question says nothing
 	}
 	return g, a
@@ -254,7 +260,7 @@ func TestRepeatedHeaders(t *testing.T) {
 		g, a := proxied(t, p)
 		rec := goodRecord(t)
 		h := gateHandler(t, rec, g)
-		for _, name := range []string{proxies[p].method, proxies[p].uri} {
+		for _, name := range []string{http.CanonicalHeaderKey(saidIn[p].method), http.CanonicalHeaderKey(saidIn[p].uri)} {
 			twice := a
 			twice.header = a.header.Clone()
 			twice.header[name] = append(twice.header[name], twice.header[name][0])
