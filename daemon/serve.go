@@ -35,8 +35,8 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 		return nil, err
 	}
 	service := &admin.Local{
-		Store: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring, Seal: d.keys.seal, Rules: d.rules.Load, Now: time.Now, Applier: d.applier, Ready: d.ready.Load,
-		Uses: d.uses,
+		Store: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring, Seal: d.keys.seal, Rules: d.rules.Load,
+		Now: time.Now, Uses: d.uses, Applier: d.applier, Ready: d.ready.Load,
 	}
 	all = append(all, server{admin.NewServer(service), control})
 

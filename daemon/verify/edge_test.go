@@ -476,6 +476,21 @@ func TestGatesByName(t *testing.T) {
 	}
 }
 
+// Invariant 4, for the log: the key is told where the secret was right.
+func TestDecidedIsToldTheKeyOfAProvenToken(t *testing.T) {
+	rec := goodRecord(t)
+	rec.Active = false
+	h := gateHandler(t, rec, &testGate)
+	var told token.Key
+	h.Decided = func(_ string, _ Reason, key token.Key) { told = key }
+	for text, want := range map[string]string{goodToken: goodKey, wrongSecret: token.Key{}.String(), otherToken: token.Key{}.String(), "": token.Key{}.String()} {
+		(wire{target: "/verify", header: http.Header{"X-Api-Key": {text}}}).says(t, h)
+		if told.String() != want {
+			t.Errorf("told %s, want %s", told, want)
+		}
+	}
+}
+
 // Rules are replaced from one request to the next.
 func TestRulesAreReplaced(t *testing.T) {
 	rec := goodRecord(t)
