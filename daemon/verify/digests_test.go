@@ -141,8 +141,8 @@ func TestImportedInGrace(t *testing.T) {
 		rec.Credentials[0].GoodUntil = noon.Add(left)
 		index.Apply(&store.Batch{Put: []store.Record{rec}})
 		r := &Register{Tokens: index, Keys: ring(t, nil, "strapi")}
-		if d := r.Ask(question(text), noon); d.Reason != want {
-			t.Errorf("%v before the end of its grace: %v", left, d.Reason)
+		if d := r.Ask(question(text), noon); d.Reason != want || d.Outdated != (want == Yes) {
+			t.Errorf("%v before the end of its grace: %v, outdated: %v", left, d.Reason, d.Outdated)
 		}
 	}
 }
