@@ -176,8 +176,8 @@ func TestRecognizes(t *testing.T) {
 		return k
 	}
 	const (
-		noPepper = "tokens.pepper_files: 1 token is stored under the pepper "
-		noImport = "tokens.import.strapi: 1 token is imported by strapi, and not used since"
+		noPepper = "tokens.pepper_files: 1 credential is stored under the pepper "
+		noImport = "tokens.import.strapi: 1 credential is stored as another product kept them, and not used since"
 	)
 	for _, tt := range []struct {
 		keys keys

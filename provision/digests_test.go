@@ -49,6 +49,7 @@ func TestPlansAreTheSameUnderPeppers(t *testing.T) {
 		entry("action: create, user: u, name: a, expires_in: 30d, " + byDigest),
 		entry("action: create, user: u, name: a, token: '" + numbered[0] + "'"),
 		entry("action: ensure, user: u, name: a, expires_in: 30d, " + byDigest),
+		entry("action: ensure, user: u, name: a, credentials: [{" + second + "}, {generate: true}]"), // the one that is there
 		entry("action: ensure, user: u, name: a, credentials: [{" + byDigest + "}, {" + second + "}]"),
 		entry("action: ensure, user: u, name: a, credentials: [{" + byDigest + "}, {" + second + "}]"),
 		entry("action: ensure, user: u, name: a, credentials: [{generate: true}, {generate: true}]"),

@@ -18,6 +18,7 @@ type Index struct {
 	byName map[Name]*Record
 	byKey  map[token.Key]*Record
 	from   map[string]int // how many tokens each drop directory is the source of
+	forms  map[Form]int   // how many credentials are kept so, but for plain ones
 	marks  map[MarkID]Mark
 	rules  rules
 }
@@ -98,6 +99,13 @@ func (x *Index) Tokens() iter.Seq[Record] {
 			}
 		}
 	}
+}
+
+// Forms implements Store.
+func (x *Index) Forms() map[Form]int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return maps.Clone(x.forms)
 }
 
 // Marks yields what there is at the moment of the call.
@@ -245,6 +253,21 @@ func (x *Index) add(r *Record) {
 		if c.Extra != nil && !c.Extra.Former.IsZero() {
 			x.byKey[c.Extra.Former] = r
 		}
+		x.countForm(c, 1)
+	}
+}
+
+// countForm counts a credential unless it is plain.
+func (x *Index) countForm(c *Credential, by int) {
+	f := c.Form()
+	if f == (Form{}) {
+		return
+	}
+	if x.forms == nil {
+		x.forms = make(map[Form]int)
+	}
+	if x.forms[f] += by; x.forms[f] == 0 {
+		delete(x.forms, f)
 	}
 }
 
@@ -257,6 +280,9 @@ func (x *Index) remove(name Name) {
 	x.from[old.Source.Dir]--
 	for _, key := range old.Keys() {
 		delete(x.byKey, key)
+	}
+	for i := range old.Credentials {
+		x.countForm(&old.Credentials[i], -1)
 	}
 }
 

@@ -157,6 +157,21 @@ func (c *Credential) Sealed() []byte {
 	return c.Extra.Sealed
 }
 
+// Form is how the digest of a credential is kept. The zero Form is plain.
+type Form struct {
+	Pepper token.PepperID
+	Import string // whose digest it is, until the credential is native
+}
+
+// Form is that of the credential.
+func (c *Credential) Form() Form {
+	f := Form{Pepper: c.Pepper}
+	if kept := c.Imported(); kept != nil {
+		f.Import = kept.ID
+	}
+	return f
+}
+
 // Alike tells whether two credentials are the same, however long they are good.
 func (c *Credential) Alike(o *Credential) bool {
 	one, other := c.Imported(), o.Imported()

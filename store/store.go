@@ -85,13 +85,16 @@ type Store interface {
 	Reader
 
 	// Lookup finds what ByKey finds, and what is said about its user, both at
-	// one moment. Of several rules that match the
-	// user the one with the most specific pattern holds.
+	// one moment. Of several rules that match the user the one with the most
+	// specific pattern holds.
 	Lookup(token.Key) (Record, Rule, bool)
 
 	// Tokens yields every token, in no particular order, as they were at one
 	// moment.
 	Tokens() iter.Seq[Record]
+
+	// Forms counts the credentials that are kept in each form but the plain one.
+	Forms() map[Form]int
 
 	// Marks yields every mark, in no particular order, as they were at one
 	// moment.

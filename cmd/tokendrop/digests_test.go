@@ -157,7 +157,7 @@ func TestImport(t *testing.T) {
 	}
 	m.stop()
 	m.further("")
-	if said := m.refusesToStart(); !strings.Contains(said, "tokens.import.strapi: 1 token is imported") {
+	if said := m.refusesToStart(); !strings.Contains(said, "tokens.import.strapi: 1 credential is stored as another product kept") {
 		t.Errorf("without the salt: %s", said)
 	}
 	m.further(imports)

@@ -122,6 +122,13 @@ func (m *model) record(n store.Name) store.Record {
 	if m.rand.IntN(4) == 0 {
 		r = formerly(r, key(m.rand.IntN(40)))
 	}
+	switch m.rand.IntN(8) {
+	case 0:
+		r.Credentials[0].Pepper = token.PepperID{byte(m.rand.IntN(3))}
+	case 1:
+		c := &r.Credentials[len(r.Credentials)-1]
+		c.Digest, c.Extra = token.Digest{}, &store.Extra{Imported: token.HMACSHA256.Digest("strapi", r.User, []byte("salt"))}
+	}
 	r.Active = m.rand.IntN(2) == 0
 	r.Source.Dir = []string{"spool", "other"}[m.rand.IntN(2)]
 	r.Generation = m.rand.Uint64()

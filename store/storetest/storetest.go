@@ -150,6 +150,7 @@ func (b *bench) state() state {
 		s.Marks[m.MarkID] = m
 	}
 	b.checkReaders(s)
+	b.checkForms(s)
 	b.checkIDs(s)
 	var err error
 	if s.Uses, err = b.Uses(b.Context()); err != nil {
@@ -187,6 +188,21 @@ func (b *bench) checkIDs(s state) {
 			b.Errorf("the tokens %v and %v have the ID %d", name, other, r.ID)
 		}
 		seen[r.ID] = name
+	}
+}
+
+func (b *bench) checkForms(s state) {
+	b.Helper()
+	want := make(map[store.Form]int)
+	for _, r := range s.Tokens {
+		for i := range r.Credentials {
+			if f := r.Credentials[i].Form(); f != (store.Form{}) {
+				want[f]++
+			}
+		}
+	}
+	if got := b.Forms(); len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+		b.Errorf("Forms = %v, want %v", got, want)
 	}
 }
 
