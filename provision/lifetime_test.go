@@ -54,7 +54,7 @@ func TestMaxLifetimeNeedsAnExpiry(t *testing.T) {
 	}
 }
 
-// Nine days after a token was made for ten, none of these makes it, or another
+// Policies, invariant 4. Nine days after a token was made for ten, none of these makes it, or another
 // one of its name, last longer.
 func TestMaxLifetimeIsNotRestarted(t *testing.T) {
 	const again = ", expires_in: 10d, "

@@ -101,7 +101,7 @@ var (
 
 const thereIsNone = "refused: there is no such token"
 
-// Invariants 12 and 13.
+// Policies, invariants 1 and 2.
 func TestPolicyOnUsers(t *testing.T) {
 	root := rootHas + tok(0)
 	for _, a := range []attack{
@@ -250,7 +250,7 @@ func TestPolicyTellsNoMoreThanTaken(t *testing.T) {
 	}
 }
 
-// A set that is not configured any more may come back with anything in it.
+// Policies, invariant 3: a set that is not configured any more may come back with anything in it.
 func TestPolicyOnScopesOfAForgottenSet(t *testing.T) {
 	w := policed(t, Policy{Scopes: []string{"api::article.*"}})
 	w.must(entry("action: create, user: u, name: n, type: custom, scope_sets: [reading], " + tok(1)))
@@ -356,7 +356,7 @@ func TestPolicyOnMaxTokens(t *testing.T) {
 	w.must(entry(create("elsewhere")))
 }
 
-// Invariant 14: a revocation forbids a key to those whom the policy is about,
+// Policies, invariant 5: a revocation forbids a key to those whom the policy is about,
 // and squats no key of anybody else.
 func TestPolicyOnRevocation(t *testing.T) {
 	const own = "user: ci-a, name: n, "

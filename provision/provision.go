@@ -37,6 +37,22 @@
 //     under any pepper, as another product kept it, or native since. To bring
 //     it into another form (Rehash) issues nothing.
 //
+// Invariants of policies, where a drop directory has one:
+//
+//  1. A plan sees tokens through one view, in which what lies outside of the
+//     policy is not there. No result and no reason tells the two apart, but for
+//     "key is taken", which tells nothing else.
+//  2. What a plan makes of a token is judged in one place before it is written,
+//     whichever action it is, and so is who may be blocked.
+//  3. What cannot be judged lies outside: a set of scopes that nobody has
+//     configured, an owner whom nobody knows, a pattern that only several
+//     patterns together would cover.
+//  4. The first issue under a user and name outlives the token, its name and
+//     what is stated of it later, if a lifetime counts from there in any drop
+//     directory.
+//  5. Under a rule on users, to revoke a key that no visible token has binds
+//     nobody but a permitted user.
+//
 // Invariants of signatures, where a drop directory wants them:
 //
 //  1. Verified first. Nothing is decoded, and no reason tells of it, before
