@@ -156,7 +156,7 @@ func (t *tree) syncBytes(claimed []*item) error {
 func (f *folder) syncFile(name string) error {
 	file, err := f.open(name)
 	if err != nil {
-		return nil //nolint:nilerr // reading it will say so
+		return nil // reading it will say so
 	}
 	defer file.close()
 	return file.sync()

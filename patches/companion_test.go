@@ -204,7 +204,7 @@ func TestCompanionUnreadable(t *testing.T) {
 
 // What is no file of its own is no companion. Invariant 6.
 func TestCompanionNotPlain(t *testing.T) {
-	for name, make := range map[string]func(td *dropDir, path string) error{
+	for name, put := range map[string]func(td *dropDir, path string) error{
 		"symlink":   func(td *dropDir, path string) error { return os.Symlink(filepath.Join(td.path, ".there"), path) },
 		"hard link": func(td *dropDir, path string) error { return os.Link(filepath.Join(td.path, ".there"), path) },
 		"directory": func(_ *dropDir, path string) error { return os.Mkdir(path, 0o755) },
@@ -213,7 +213,7 @@ func TestCompanionNotPlain(t *testing.T) {
 			td := newSignedDir(t)
 			td.Drop(".there", "s")
 			td.Drop("x.yaml", "a")
-			must(t, make(td, filepath.Join(td.path, "x.yaml.sig")))
+			must(t, put(td, filepath.Join(td.path, "x.yaml.sig")))
 			td.Pass()
 			td.Waits("x.yaml", Unsigned)
 			td.Logged("left alone", 1)

@@ -145,7 +145,7 @@ var keyTypes = []string{
 
 // isKeyType tells the type of a key, good or not, from options.
 func isKeyType(word string) bool {
-	return slices.Contains(keyTypes, word) || word == ssh.InsecureKeyAlgoDSA || strings.HasSuffix(word, "-cert-v01@openssh.com")
+	return slices.Contains(keyTypes, word) || word == "ssh-dss" || strings.HasSuffix(word, "-cert-v01@openssh.com")
 }
 
 // parseKey reads the type and the key, and passes over the comment.

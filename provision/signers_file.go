@@ -25,7 +25,7 @@ func readSigners(path string) (signers, error) {
 	if err != nil {
 		return signers{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
 	if err != nil {
 		return signers{}, err

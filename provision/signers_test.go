@@ -219,12 +219,12 @@ func TestSignersFile(t *testing.T) {
 		try("run: chown root " + filepath.Dir(path))
 		set(os.Chown(filepath.Dir(path), 0, 0))
 	}
-	real := path + ".real"
-	set(os.Rename(path, real))
-	set(os.Symlink(real, path))
+	target := path + ".real"
+	set(os.Rename(path, target))
+	set(os.Symlink(target, path))
 	try("")
-	set(os.Chmod(real, 0o602))
-	try("run: chmod go-w " + real)
+	set(os.Chmod(target, 0o602))
+	try("run: chmod go-w " + target)
 	set(os.Remove(path))
 	set(os.Mkdir(path, 0o755))
 	try("not a regular file")

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // signer is a directory with a key of ssh-keygen, and the allowed_signers that
@@ -112,6 +115,51 @@ func TestNotSigned(t *testing.T) {
 	}
 	if reason := m.read("x.yaml.failed.reason"); !strings.HasPrefix(reason, "x.yaml: policy: allowed_signers: the file has no signature") {
 		t.Error(reason)
+	}
+}
+
+// kill -9 at random moments, between the two files of a patch too: no patch
+// loses its signature, and none is applied twice, though it could be dropped
+// again only with a higher serial.
+func TestKillSigned(t *testing.T) {
+	const rounds, perRound = 8, 6
+	s := newSigner(t)
+	m := signedMachine(s)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	names := map[string]bool{}
+	for round := range rounds {
+		type file struct{ name, text string }
+		var files []file
+		for i := range perRound {
+			name := fmt.Sprintf("%d-%d.yaml", round, i)
+			names[name] = true
+			text := fmt.Sprintf("for: spool/%[1]s\nserial: 1\ntokens: [{action: create, user: u, name: %[1]s, generate: true}]\n", name)
+			files = append(files, file{name, text}, file{name + ".sig", s.sign(text)})
+		}
+		random.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+		notify := m.launch()
+		killed := time.After(firstStart + time.Duration(random.Int64N(int64(killWithin))))
+		for _, f := range files {
+			m.put(f.name, f.text)
+		}
+		<-killed
+		m.kill()
+		notify.Close()
+	}
+	m.start()
+	for name := range names {
+		if got := m.outcome(name); got != "installed" || !m.exists(name+".sig.installed") || m.exists(name+".sig") {
+			t.Errorf("%s is %s: %s", name, got, m.read(name+".failed.reason"))
+		}
+	}
+	if h := m.history(); len(h) != len(names) {
+		t.Errorf("the ledger has %d entries for %d patches", len(h), len(names))
+	}
+	m.stop()
+	if left := m.claims(); len(left) > 0 {
+		t.Errorf("claims are left: %v", left)
 	}
 }
 
