@@ -20,17 +20,22 @@ func importing(t *testing.T) *world {
 	return w
 }
 
-// use makes a token's credential what it becomes by being used.
+// use is prove for a token of another product.
 func (w *world) use(credential string, text string) {
 	w.t.Helper()
 	key, err := token.ParseKey(credential)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	tok, _ := token.ParseOpaque(text)
+	w.prove(Proof{key, opaqueDigest(text)})
+}
+
+// prove makes a credential what it becomes by being used.
+func (w *world) prove(proof Proof) {
+	w.t.Helper()
 	draft := store.NewDraft(&w.index)
 	p := planner{draft: draft, tokens: draft, env: Env{Keys: w.keys}}
-	p.rehash(&Proof{key, tok.Digest()})
+	p.rehash(&proof)
 	b := draft.Batch([]store.Entry{{}})
 	w.last++
 	for i := range b.Put {
