@@ -53,6 +53,19 @@
 //  5. Under a rule on users, to revoke a key that no visible token has binds
 //     nobody but a permitted user.
 //
+// Invariants of what a manifest points to, "token_file", "token_env" and
+// "write_to":
+//
+//  1. Decoding looks at none of it, so that a manifest can be checked anywhere.
+//     Applying reads and writes only what the rules of the drop directory list,
+//     judged by the file that was opened; never a file of the daemon's own.
+//  2. Of a token that was read, no more than a Credential is kept.
+//  3. A secret is in its file before the outcome shows, also where a crash comes
+//     in between, and no file ever holds one that was not committed. The table
+//     in outputs.go has every step.
+//  4. Only what was written for the same token, and has not been changed since,
+//     is replaced. No link is followed, and no directory made.
+//
 // Invariants of signatures, where a drop directory wants them:
 //
 //  1. Verified first. Nothing is decoded, and no reason tells of it, before

@@ -106,7 +106,7 @@ func credentialSchema() object {
 
 func outputSchema() object {
 	path := pathSchema("where the token is written, beneath the drop directory's \"output_dirs\"")
-	path["not"] = object{"anyOf": []object{path["not"].(object), {"pattern": `\` + stagedSuffix + "$"}}}
+	path["allOf"] = []object{{"not": object{"pattern": `\` + stagedSuffix + "$"}}}
 	s := mapping(outputKeys, map[string]object{
 		"path":   path,
 		"mode":   pattern(modeForm.String(), "permissions in octal; 0600 unless stated"),

@@ -38,6 +38,8 @@ type machine struct {
 	root  string
 	drop  string
 	spare string // where files are made before they are moved into drop
+	// secrets and out are for newFilesMachine.
+	secrets, out string
 	http  *http.Client
 	names *fsnotify.Watcher
 
