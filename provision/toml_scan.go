@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -232,17 +231,36 @@ func tomlQuotedEnd(text, quote string) int {
 	return -1
 }
 
-var (
-	tomlDate   = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}`)
-	tomlTime   = regexp.MustCompile(`^[0-9]{2}:`)
-	tomlNumber = regexp.MustCompile(`^[+-]?([0-9]|inf$|nan$)`)
+// How dates and times begin, with 0 for any digit.
+const (
+	tomlDate = "0000-00-00"
+	tomlTime = "00:"
 )
+
+func begins(text, shape string) bool {
+	if len(text) < len(shape) {
+		return false
+	}
+	for i := range len(shape) {
+		if shape[i] != text[i] && (shape[i] != '0' || text[i] < '0' || text[i] > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+func isTOMLNumber(word string) bool {
+	if word[0] == '+' || word[0] == '-' {
+		word = word[1:]
+	}
+	return begins(word, "0") || word == "inf" || word == "nan"
+}
 
 // bare reads what stands without quotes.
 func (s *tomlScanner) bare(n *node) error {
 	s.word()
 	word := s.text[n.from:s.off]
-	if len(word) == len("2006-01-02") && tomlDate.MatchString(word) && s.peek() == ' ' && tomlTime.MatchString(s.text[s.off+1:]) {
+	if len(word) == len("2006-01-02") && begins(word, tomlDate) && s.peek() == ' ' && begins(s.text[s.off+1:], tomlTime) {
 		s.off++
 		s.word()
 	}
@@ -252,12 +270,12 @@ func (s *tomlScanner) bare(n *node) error {
 		return s.fail("not valid TOML: a value must stand here")
 	case word == "true" || word == "false":
 		n.kind = boolKind
-	case tomlDate.MatchString(word) || tomlTime.MatchString(word):
+	case begins(word, tomlDate) || begins(word, tomlTime):
 		n.kind = timeKind
 		if _, problem := instant(n.text, false); problem == impossible {
 			s.report.at(n.pos, "this "+impossible)
 		}
-	case tomlNumber.MatchString(word):
+	case isTOMLNumber(word):
 		n.kind = numberKind
 		if _, err := strconv.ParseInt(word, 10, 64); err != nil && wholeForm.MatchString(word) {
 			s.report.at(n.pos, "this number is larger than any that can be meant")
