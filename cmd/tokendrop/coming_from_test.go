@@ -51,6 +51,7 @@ func to(token, method, uri string) asked { return asked{token, method, uri, "192
 func stopEnv(token string) asked {
 	return to(token, "GET", "/1.0/environment/control/rest/stopenv?envName=my")
 }
+
 func install(token string) asked {
 	return to(token, "POST", "/1.0/marketplace/installation/rest/install")
 }
@@ -71,52 +72,99 @@ var comingFrom = []struct {
 	answers       answers
 	listed        listed
 }{
-	{"jahia/10-create.yaml", "removed", answers{with(tokenA): good, with(tokenJane): good},
-		listed{"/users/root test-token12345": "active full-access until 2100-01-01"}},
-	{"jahia/20-expire.yaml", "removed", answers{with(tokenA): "401 expired"},
-		listed{"/users/root test-token12345": "expired full-access until 2022-01-01"}},
-	{"jahia/30-revive.yaml", "removed", answers{with(tokenA): good},
-		listed{"/users/root renamed-token": "active full-access until 2100-01-01", "/users/root test-token12345": ""}},
+	{
+		"jahia/10-create.yaml", "removed",
+		answers{with(tokenA): good, with(tokenJane): good},
+		listed{"/users/root test-token12345": "active full-access until 2100-01-01"},
+	},
+	{
+		"jahia/20-expire.yaml", "removed",
+		answers{with(tokenA): "401 expired"},
+		listed{"/users/root test-token12345": "expired full-access until 2022-01-01"},
+	},
+	{
+		"jahia/30-revive.yaml", "removed",
+		answers{with(tokenA): good},
+		listed{"/users/root renamed-token": "active full-access until 2100-01-01", "/users/root test-token12345": ""},
+	},
 	{"jahia/40-disable.yaml", "installed", answers{with(tokenA): "401 disabled"}, nil},
 	{"jahia/50-activate.yaml", "installed", answers{with(tokenA): good}, nil},
 	{"jahia/60-other-users.toml", "installed", answers{with(tokenA): good, with(tokenJane): "401 disabled"}, nil},
-	{"jahia/70-delete.yaml", "removed", answers{with(tokenA): unknownToken},
-		listed{"/users/root renamed-token": ""}},
+	{
+		"jahia/70-delete.yaml", "removed",
+		answers{with(tokenA): unknownToken},
+		listed{"/users/root renamed-token": ""},
+	},
 
-	{"jira/10-create.yaml", "installed", answers{with(tokenZapier): good},
-		listed{"jdoe zapier": "active full-access until 2100-01-01"}},
+	{
+		"jira/10-create.yaml", "installed",
+		answers{with(tokenZapier): good},
+		listed{"jdoe zapier": "active full-access until 2100-01-01"},
+	},
 	{"jira/20-on-behalf.yaml", "installed", answers{with(tokenReports): good}, nil},
 	{"jira/25-not-allowed.yaml", "failed", answers{with(tokenAdmin): unknownToken}, listed{"admin mine": ""}},
 	{"jira/30-who-may-use.yaml", "installed", answers{with(tokenReports): "401 user_blocked", with(tokenZapier): good}, nil},
-	{"jira/40-read-only.yaml", "installed", answers{to(tokenZapier, "GET", "/issue"): good, to(tokenZapier, "POST", "/issue"): "403 method_not_allowed"},
-		listed{"jdoe zapier": "active read-only until 2100-01-01"}},
-	{"jira/50-addresses.yaml", "installed", answers{from(tokenZapier, "198.51.100.7"): good, from(tokenZapier, "198.51.100.8"): "403 ip_not_allowed"},
-		listed{"jdoe zapier": "active full-access from 198.51.100.7/32,2001:db8::/48 until 2100-01-01"}},
+	{
+		"jira/40-read-only.yaml", "installed",
+		answers{to(tokenZapier, "GET", "/issue"): good, to(tokenZapier, "POST", "/issue"): "403 method_not_allowed"},
+		listed{"jdoe zapier": "active read-only until 2100-01-01"},
+	},
+	{
+		"jira/50-addresses.yaml", "installed",
+		answers{from(tokenZapier, "198.51.100.7"): good, from(tokenZapier, "198.51.100.8"): "403 ip_not_allowed"},
+		listed{"jdoe zapier": "active full-access from 198.51.100.7/32,2001:db8::/48 until 2100-01-01"},
+	},
 	{"jira/60-revoke.yaml", "installed", answers{from(tokenZapier, "198.51.100.7"): unknownToken}, listed{"jdoe zapier": ""}},
 
-	{"strapi/10-both-types.yaml", "installed",
+	{
+		"strapi/10-both-types.yaml", "installed",
 		answers{articles(tokenFull, "POST"): good, articles(tokenRead, "GET"): good, article(tokenRead): good, articles(tokenRead, "POST"): "403 method_not_allowed"},
-		listed{"strapi full-access": "active full-access for 90d", "strapi read-only": "active read-only"}},
-	{"strapi/20-durations.yaml", "installed", answers{article(tokenWeek): good, article(tokenMonth): good, article(tokenQuarter): good},
-		listed{"strapi week": "active full-access for 7d: one week", "strapi month": "active full-access for 30d: one month", "strapi quarter": "active full-access for 90d: one quarter"}},
-	{"strapi/30-custom.yaml", "installed", answers{articles(tokenBlog, "GET"): good, article(tokenBlog): good, articles(tokenBlog, "POST"): "403 scope_missing"},
-		listed{"strapi blog": "active custom api::article.article.find,api::article.article.findOne for 30d"}},
-	{"strapi/40-edit.yaml", "installed", answers{article(tokenWeek): good, articles(tokenWeek, "POST"): "403 method_not_allowed"},
-		listed{"strapi quarterly": "active read-only for 90d: was one week", "strapi week": ""}},
+		listed{"strapi full-access": "active full-access for 90d", "strapi read-only": "active read-only"},
+	},
+	{
+		"strapi/20-durations.yaml", "installed",
+		answers{article(tokenWeek): good, article(tokenMonth): good, article(tokenQuarter): good},
+		listed{"strapi week": "active full-access for 7d: one week", "strapi month": "active full-access for 30d: one month", "strapi quarter": "active full-access for 90d: one quarter"},
+	},
+	{
+		"strapi/30-custom.yaml", "installed",
+		answers{articles(tokenBlog, "GET"): good, article(tokenBlog): good, articles(tokenBlog, "POST"): "403 scope_missing"},
+		listed{"strapi blog": "active custom api::article.article.find,api::article.article.findOne for 30d"},
+	},
+	{
+		"strapi/40-edit.yaml", "installed",
+		answers{article(tokenWeek): good, articles(tokenWeek, "POST"): "403 method_not_allowed"},
+		listed{"strapi quarterly": "active read-only for 90d: was one week", "strapi week": ""},
+	},
 	{"strapi/50-regenerate.yaml", "installed", answers{article(tokenMonth): unknownToken, article(monthFile): good}, nil},
 	{"strapi/60-import.yaml", "installed", answers{article(tokenStrapi): good}, listed{"strapi imported": "active full-access for 90d"}},
 	{"strapi/70-delete.yaml", "installed", answers{article(tokenQuarter): unknownToken}, listed{"strapi quarter": ""}},
 
-	{"virtuozzo/10-generate.yaml", "installed", answers{stopEnv(tokenIDE): good, install(tokenIDE): "403 scope_missing", stopEnv(tokenStopEnv): "401 expired"},
-		listed{"account ide": "active custom set ide-plugins until 2100-01-01: IDE plugins"}},
-	{"virtuozzo/20-edit.yaml", "installed", answers{install(tokenIDE): good},
-		listed{"account ide": "active custom set ide-plugins,marketplace until 2100-01-01: IDE plugins and marketplace"}},
-	{"virtuozzo/30-regenerate.yaml", "installed", answers{stopEnv(tokenStopEnv): unknownToken, stopEnv(nightFile): good, install(nightFile): "403 scope_missing"},
-		listed{"account stop-env": "active custom environment.control.StopEnv until 2100-01-01: stops environments at night"}},
-	{"virtuozzo/40-copy.yaml", "installed", answers{stopEnv(noonFile): good, install(noonFile): "403 scope_missing"},
-		listed{"account stop-env-2": "active custom environment.control.StopEnv until 2100-01-01: stops environments at noon"}},
-	{"virtuozzo/50-remove.yaml", "installed", answers{stopEnv(tokenIDE): unknownToken, stopEnv(nightFile): unknownToken, stopEnv(noonFile): good},
-		listed{"account ide": "", "account stop-env": ""}},
+	{
+		"virtuozzo/10-generate.yaml", "installed",
+		answers{stopEnv(tokenIDE): good, install(tokenIDE): "403 scope_missing", stopEnv(tokenStopEnv): "401 expired"},
+		listed{"account ide": "active custom set ide-plugins until 2100-01-01: IDE plugins"},
+	},
+	{
+		"virtuozzo/20-edit.yaml", "installed",
+		answers{install(tokenIDE): good},
+		listed{"account ide": "active custom set ide-plugins,marketplace until 2100-01-01: IDE plugins and marketplace"},
+	},
+	{
+		"virtuozzo/30-regenerate.yaml", "installed",
+		answers{stopEnv(tokenStopEnv): unknownToken, stopEnv(nightFile): good, install(nightFile): "403 scope_missing"},
+		listed{"account stop-env": "active custom environment.control.StopEnv until 2100-01-01: stops environments at night"},
+	},
+	{
+		"virtuozzo/40-copy.yaml", "installed",
+		answers{stopEnv(noonFile): good, install(noonFile): "403 scope_missing"},
+		listed{"account stop-env-2": "active custom environment.control.StopEnv until 2100-01-01: stops environments at noon"},
+	},
+	{
+		"virtuozzo/50-remove.yaml", "installed",
+		answers{stopEnv(tokenIDE): unknownToken, stopEnv(nightFile): unknownToken, stopEnv(noonFile): good},
+		listed{"account ide": "", "account stop-env": ""},
+	},
 }
 
 // Each manifest of examples/coming-from does what README.md says of it.

@@ -40,8 +40,8 @@ type machine struct {
 	spare string // where files are made before they are moved into drop
 	// secrets and out are for newFilesMachine.
 	secrets, out string
-	http  *http.Client
-	names *fsnotify.Watcher
+	http         *http.Client
+	names        *fsnotify.Watcher
 
 	binary string
 	// credential is the daemon's user; nil for the test's own.
