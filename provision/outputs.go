@@ -6,7 +6,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/tokendrop/tokendrop/store"
 )
@@ -54,9 +53,13 @@ func (t *text) outputs(rules *Rules) []string {
 // is busy.
 func (t *transaction) targets(p *text) (map[string]Target, error) {
 	rules := t.rules(p)
-	forbidden := sync.OnceValue(t.settings.forbidden)
-	targets := make(map[string]Target)
-	for _, path := range p.outputs(rules) {
+	paths := p.outputs(rules)
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	forbidden := t.settings.forbidden()
+	targets := make(map[string]Target, len(paths))
+	for _, path := range paths {
 		target, err := t.target(rules, path, forbidden)
 		if err != nil {
 			if isBusy(err) {
@@ -69,7 +72,7 @@ func (t *transaction) targets(p *text) (map[string]Target, error) {
 	return targets, nil
 }
 
-func (t *transaction) target(rules *Rules, name string, forbidden func() forbidden) (Target, error) {
+func (t *transaction) target(rules *Rules, name string, forbidden forbidden) (Target, error) {
 	s, err := rules.openSpot(name)
 	if err != nil {
 		return Target{}, err
@@ -79,7 +82,7 @@ func (t *transaction) target(rules *Rules, name string, forbidden func() forbidd
 	if err != nil {
 		return Target{}, err
 	}
-	if forbidden().covers(info, path.Dir(name)) {
+	if forbidden.covers(info, path.Dir(name)) {
 		return Target{Problem: `"path" is in a directory of tokendrop's own, where no manifest may write`}, nil
 	}
 	if !t.rehearsal {

@@ -228,6 +228,11 @@ func TestWriteToOverOthers(t *testing.T) {
 			w.must(createsInto("a", "out/a"))
 			w.must(entry("action: delete, user: u, name: a"))
 		}, createsInto("a", "out/a"), ""},
+		"a link in its place": {func(w *writing) {
+			w.must(createsInto("a", "out/a"))
+			_ = os.Rename(w.path("out/a"), w.path("elsewhere/a"))
+			w.link(w.path("elsewhere/a"), "out/a")
+		}, entry(regenerate + "a, " + writeA), wasChanged},
 		"a link":          {func(w *writing) { w.write("elsewhere/x", "x\n"); w.link(w.path("elsewhere/x"), "out/a") }, createsInto("a", "out/a"), notOurs},
 		"a dangling link": {func(w *writing) { w.link(w.path("elsewhere/y"), "out/a") }, createsInto("a", "out/a"), notOurs},
 		"a pipe":          {func(w *writing) { _ = unix.Mkfifo(w.path("out/a"), 0o600) }, createsInto("a", "out/a"), notOurs},
@@ -283,6 +288,10 @@ func TestWriteToRefuses(t *testing.T) {
 		if !strings.Contains(why, want) || strings.Contains(why, w.root) || !strings.Contains(why, ".yaml:2:") {
 			t.Errorf("%s: %s, want %q", path, why, want)
 		}
+	}
+	w.refused(createsInto("n", "out/first") + "- {action: create, user: u, name: m, generate: true, write_to: {path: ROOT/out/second, owner: nobody-of-this-name}}\n")
+	if left := w.leftovers(); len(left) > 0 {
+		t.Errorf("left over: %q", left)
 	}
 	if _, ok := w.Store.ByName(store.Name{User: "u", Name: "n"}); ok || w.generation("n") != 0 {
 		t.Error("a token was made")

@@ -104,11 +104,9 @@ type access struct {
 	uid, gid int
 }
 
-// stage writes an output beside its place, durably but for the name.
+// stage writes an output beside its place, durably but for the name. What was
+// staged before has been revealed or removed.
 func (s *spot) stage(content []byte, a access) (err error) {
-	if err := s.remove(s.staged()); err != nil {
-		return err
-	}
 	f, err := openat(s.dir, s.staged(), createFlags, defaultMode)
 	if err != nil {
 		return err

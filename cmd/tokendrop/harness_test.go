@@ -38,10 +38,11 @@ type machine struct {
 	root  string
 	drop  string
 	spare string // where files are made before they are moved into drop
+	http  *http.Client
+	names *fsnotify.Watcher
+
 	// secrets and out are for newFilesMachine.
 	secrets, out string
-	http         *http.Client
-	names        *fsnotify.Watcher
 
 	binary string
 	// credential is the daemon's user; nil for the test's own.
