@@ -207,3 +207,19 @@ func TestUnreadableFirstIssue(t *testing.T) {
 		t.Errorf("%v has become %v", at, got)
 	}
 }
+
+// The largest patch fits into a transaction with all that it has to remember.
+func TestLargestRevocationFits(t *testing.T) {
+	b := newBench(t)
+	p := tenDays(false)
+	b.Configure(Settings{Rules: map[string]Rules{"ci": {Policy: &p}}})
+	lines := func(line string) string { return "tokens:\n" + manyLines(maxEntries, line) }
+	for i, text := range []string{
+		lines("- {action: create, user: ci-a, name: n%d, credentials: [{generate: true}, {generate: true}]}\n"),
+		lines("- {action: revoke, user: ci-a, name: n%d}\n"),
+	} {
+		if got := b.outcomes(patch(byte(i+1), text)); got != "installed" {
+			t.Fatalf("%d: %s", i, got)
+		}
+	}
+}

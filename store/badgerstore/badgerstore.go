@@ -69,9 +69,9 @@ var (
 )
 
 // limits admit the largest permitted patch: 10,000 entries that revoke a token
-// of two credentials, which are three writes each, or rename records of 2 KiB,
-// with a ledger entry of 4 MiB.
-var limits = store.Limits{Writes: 32 << 10, Bytes: 32 << 20}
+// of two credentials, whose first issue counts, which are four writes each, or
+// rename records of 2 KiB, with a ledger entry of 4 MiB.
+var limits = store.Limits{Writes: 48 << 10, Bytes: 32 << 20}
 
 // closeWait bounds a Close: Badger tries for ever to write what its disk has
 // refused. All that was committed is synced already.

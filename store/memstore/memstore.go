@@ -23,8 +23,9 @@ import (
 )
 
 // limits admit the largest permitted patch: 10,000 entries that revoke a token
-// of two credentials, which are three writes each, or rename records of 2 KiB.
-var limits = store.Limits{Writes: 32 << 10, Bytes: 32 << 20}
+// of two credentials, whose first issue counts, which are four writes each, or
+// rename records of 2 KiB.
+var limits = store.Limits{Writes: 48 << 10, Bytes: 32 << 20}
 
 // errTaken is what a Store answers whose Disk was opened again, as happens
 // after a crash that a test has staged.
