@@ -113,6 +113,24 @@ func TestMaxLifetimeIsNotRestarted(t *testing.T) {
 	}
 }
 
+// What a rename brings along makes no first issue later that is known of the new
+// name.
+func TestFirstIssueOfBothNames(t *testing.T) {
+	w := policed(t, tenDays(false))
+	other := "user: ci-a, name: other"
+	for _, name := range []string{other, mine} {
+		w.must(entries("action: create, "+name+", expires_in: 10d, "+tok(0), "action: delete, "+key0))
+		w.now = w.now.Add(nineDays / 2)
+	}
+	w.must(entries("action: create, "+mine+", expires_in: 1h, "+tok(0), "action: update, "+mine+", set: {name: other}"))
+	if got := w.in(entry("action: update, " + other + ", set: {expires_in: 2d}")); !within(got, tooLong) {
+		t.Error(got)
+	}
+	if got := w.in(entry("action: update, " + other + ", set: {expires_in: 1d}")); got != "updated" {
+		t.Error(got)
+	}
+}
+
 // An issue that was stated in the past is not forgotten when a later one is
 // stated, in whatever directory.
 func TestMaxLifetimeCountsFromTheFirstStatedIssue(t *testing.T) {

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -405,6 +406,22 @@ func TestPolicyOnRevocation(t *testing.T) {
 	}
 }
 
+// The keys that a revoked token would have elsewhere may be those of another's.
+func TestPolicyOnRevocationOfImports(t *testing.T) {
+	w := policed(t, byUsers)
+	w.keys = keysWith(t)
+	w.must(entry("action: create, user: ci-a, name: n, token: " + strapiToken))
+	if got := w.in(entry("action: revoke, token: " + strapiToken)); got != "revoked" {
+		t.Error(got)
+	}
+	for user, want := range map[string]string{"ci-a": wasRevoked, "root": ""} {
+		_, problems := w.apply(entry("action: create, user: " + user + ", name: n, " + byStrapi))
+		if refused := len(problems) > 0; refused != (want != "") || refused && problems[0].Text != want {
+			t.Errorf("%s: %v", user, problems)
+		}
+	}
+}
+
 func TestPolicyOnOwners(t *testing.T) {
 	groups := func(user string) []string {
 		return map[string][]string{"anna": {"users", "ops"}, "group:ops": {"ops"}}[user]
@@ -443,6 +460,44 @@ func TestPolicyOnOwners(t *testing.T) {
 		}
 		if _, made := b.Store.ByName(store.Name{User: "u", Name: "a"}); made != tt.want {
 			t.Errorf("%q among %q: made %v", tt.author, tt.owners, made)
+		}
+	}
+}
+
+// A set of scopes has to be configured, where that can be known.
+func TestScopeSetsAreConfigured(t *testing.T) {
+	text := entry("action: create, user: u, name: n, generate: true, type: custom, scope_sets: [readin, x]")
+	if _, problems := Decode("x.yaml", []byte(text)); len(problems) > 0 {
+		t.Errorf("without a configuration: %v", problems)
+	}
+	b := newBench(t)
+	for _, sets := range []map[string][]string{nil, {"reading": {"a"}}} {
+		b.Configure(Settings{ScopeSets: sets})
+		results, err := b.Apply(t.Context(), []Patch{patch(byte(len(sets)), text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons := strings.Join(results[0].Reasons, "\n")
+		if strings.Count(reasons, "no set of scopes in the configuration") != 2 ||
+			strings.Contains(reasons, `did you mean "reading"`) != (sets != nil) || !strings.HasPrefix(reasons, fmt.Sprintf("%d.yaml:2:81: ", len(sets))) {
+			t.Errorf("with %d sets: %s", len(sets), reasons)
+		}
+	}
+}
+
+// A set that has grown keeps nobody from taking a token out of use.
+func TestTooLongByItsSet(t *testing.T) {
+	w := policed(t, Policy{})
+	w.must(entry("action: create, user: u, name: n, type: custom, scope_sets: [reading], " + tok(0)))
+	w.settings.ScopeSets["reading"] = manyScopes(32)
+	for _, step := range [][2]string{
+		{"action: update, " + key0 + ", set: {description: d}", "updated"},
+		{"action: disable, " + key0, "updated"},
+		{"action: update, " + key0 + ", set: {scopes: [x]}", "refused: what is told of the token"},
+		{"action: delete, " + key0, "deleted"},
+	} {
+		if got := w.in(entry(step[0])); !within(got, step[1]) {
+			t.Errorf("%s: %s", step[0], got)
 		}
 	}
 }
