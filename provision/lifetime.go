@@ -9,10 +9,18 @@ import (
 
 // livesWithin tells whether a token expires as the policy demands: counted from
 // the first issue under its user and name, and under those that it had, or with
-// "renew" from its present issue, but never from a time to come.
+// "renew" from its present issue, but never from a time to come. That issue is
+// what the record says of it, so no entry may state one that is later than it was.
 func (p *planner) livesWithin(before, after *store.Record) bool {
 	if p.judge.Policy == nil || p.judge.MaxLifetime == 0 {
 		return true
+	}
+	latest := p.env.Now
+	if before != nil && before.Generation == after.Generation {
+		latest = before.IssuedAt
+	}
+	if p.judge.Renew && after.IssuedAt.After(latest) {
+		return false
 	}
 	from := earlier(p.env.Now, p.issued(after))
 	if before != nil && (!p.judge.Renew || before.Generation == after.Generation) {

@@ -172,9 +172,12 @@ func TestMaxLifetimeRenews(t *testing.T) {
 		"action: update, " + mine + ", set: {expires_in: 12h}":                                                "updated",
 		"action: regenerate, " + mine + ", expires_in: 11d":                                                   tooLong,
 		"action: regenerate, " + mine + ", generation: 9, expires_in: 10d":                                    "updated",
-		"action: update, " + mine + ", set: {issued_at: '2026-06-10T12:00:00Z'}":                              "updated",
+		"action: update, " + mine + ", set: {issued_at: '2026-06-10T12:00:00Z'}":                              tooLong,
+		"action: update, " + mine + ", set: {issued_at: '2026-05-31T12:00:00Z'}":                              tooLong,
+		"action: update, " + mine + ", set: {issued_at: '2026-05-31T12:00:00Z', expires_in: 10d}":             "updated",
 		"action: ensure, " + mine + ", issued_at: '2026-06-10T12:00:00Z', expires_at: '2026-06-12T00:00:00Z'": tooLong,
-		"action: ensure, " + mine + ", issued_at: '2026-06-10T12:00:00Z', expires_at: '2026-06-11T12:00:00Z'": "updated",
+		"action: ensure, " + mine + ", issued_at: '2026-06-10T12:00:00Z', expires_at: '2026-06-11T12:00:00Z'": tooLong,
+		"action: ensure, " + mine + ", issued_at: '2026-06-01T12:00:00Z', expires_at: '2026-06-11T12:00:00Z'": "unchanged",
 		"action: copy, user: ci-a, name: m, expires_in: 10d, from: {" + mine + "}":                            "created",
 		"action: update, " + mine + ", set: {name: m, issued_at: '2026-06-10T12:00:00Z', expires_in: 10d}":    tooLong,
 		"action: enable, " + mine: "unchanged",
@@ -186,6 +189,36 @@ func TestMaxLifetimeRenews(t *testing.T) {
 		w.now = w.now.Add(nineDays)
 		if got := w.in(entry(fields)); !within(got, want) {
 			t.Errorf("%s: %s, want %s", fields, got, want)
+		}
+	}
+}
+
+// With renew, an issue that is stated and was none does not let a secret last
+// longer either, however many manifests it takes.
+func TestMaxLifetimeRenewsForIssuesOnly(t *testing.T) {
+	const again = "action: update, " + mine + ", set: {expires_in: 10d}"
+	for name, steps := range map[string][]string{
+		"stated by an update":       {"action: update, " + mine + ", set: {issued_at: '2026-06-10T12:00:00Z'}", again},
+		"stated by an ensure":       {"action: ensure, " + mine + ", issued_at: '2026-06-10T12:00:00Z'", again},
+		"stated by a regenerate":    {"action: regenerate, " + mine + ", issued_at: '2026-06-10T12:00:00Z', " + tok(0), again},
+		"stated in advance":         {"action: update, " + mine + ", set: {issued_at: 2026-06-30}", again},
+		"made to be in the future":  {"action: regenerate, " + mine + ", issued_at: 2026-06-30, expires_at: 2026-06-10", again},
+		"renamed, and stated there": {"action: update, " + mine + ", set: {name: m, issued_at: '2026-06-10T12:00:00Z'}", "action: update, user: ci-a, name: m, set: {expires_in: 10d}"},
+	} {
+		w := policed(t, tenDays(true))
+		if got := w.in(entry("action: create, " + mine + ", expires_in: 10d, " + tok(0))); got != "created" {
+			t.Fatal(got)
+		}
+		w.now = w.now.Add(nineDays)
+		for i, step := range steps {
+			if got := w.in(entry(step)); !within(got, tooLong) && i == 0 {
+				t.Errorf("%s, %s: %s", name, step, got)
+			}
+		}
+		for rec := range w.index.Tokens() {
+			if end := w.now.Add(24 * time.Hour); rec.ExpiresAt.After(end) {
+				t.Errorf("%s: it expires at %s, and was to at %s", name, rec.ExpiresAt, end)
+			}
 		}
 	}
 }

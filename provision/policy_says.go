@@ -30,7 +30,7 @@ func (j *judge) says(r rule) string {
 	case ruleMaxLifetime:
 		text = "a token needs an expiry here, at most " + lifetimeText(j.MaxLifetime) + " after "
 		if j.Renew {
-			text += "it was issued"
+			text += "it was issued, which cannot be stated to have been later than it was"
 		} else {
 			text += "a token of this user and name was first issued"
 		}

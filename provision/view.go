@@ -64,7 +64,7 @@ func (e *Entry) placeOf(r rule) Pos {
 	case ruleAudiences:
 		return a.Audience.Pos
 	case ruleMaxLifetime:
-		return a.Expiry.Pos
+		return cmp.Or(a.Expiry.Pos, a.IssuedAt.Pos)
 	}
 	return Pos{}
 }
