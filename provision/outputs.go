@@ -90,7 +90,11 @@ func (t *transaction) target(rules *Rules, name string, forbidden forbidden) (Ta
 			return Target{}, err
 		}
 	}
-	return s.look(s.name), nil
+	target, err := s.look(s.name)
+	if isBusy(err) {
+		return Target{}, err
+	}
+	return target, nil // one that may not be read is not ours
 }
 
 // reveal puts into its place what is staged and committed.

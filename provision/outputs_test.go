@@ -397,6 +397,59 @@ func (w *writing) restart() {
 	w.Configure(w.places.Settings)
 }
 
+// What is committed and cannot be looked at for now is not taken for something
+// else, and stays until it can.
+func TestWriteToWithoutFilesToOpen(t *testing.T) {
+	w := newWriting(t)
+	w.crashAt("committed", patch(100, w.fill(createsInto("a", "out/a"))))
+	rules := w.Rules["spool"]
+	s, err := rules.openSpot(w.path("out/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	mark, _ := w.Store.Mark(store.WrittenID(w.path("out/a")))
+	committed, _ := store.OutputOf(mark.Value)
+	withoutFiles(t, func() { err = s.reveal(&committed) })
+	if !errors.Is(err, unix.EMFILE) || !isBusy(err) || len(w.leftovers()) != 1 {
+		t.Errorf("%v, left over: %q", err, w.leftovers())
+	}
+	if err := s.reveal(&committed); err != nil {
+		t.Error(err)
+	}
+	w.holds("out/a", "a")
+	withoutFiles(t, func() { err = s.reveal(&committed) })
+	if !errors.Is(err, unix.EMFILE) {
+		t.Errorf("what is staged cannot be known, and was said to be nothing: %v", err)
+	}
+}
+
+// withoutFiles does something while the process can open no file more.
+func withoutFiles(t *testing.T, do func()) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	next, err := unix.Dup(0) // the lowest that is free
+	if err == nil {
+		err = unix.Close(next)
+	}
+	limit := before
+	limit.Cur = uint64(next)
+	if err == nil {
+		err = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	}()
+	do()
+}
+
 // What a crash left is put right by another patch too, if that comes first,
 // and neither takes the other's file.
 func TestWriteToAfterACrashOfAnother(t *testing.T) {

@@ -76,26 +76,29 @@ func (s *spot) close() { _ = s.dir.Close() }
 // staged is what the output is called until it is committed.
 func (s *spot) staged() string { return "." + s.name + stagedSuffix }
 
-// look tells what has a name in the directory.
-func (s *spot) look(name string) Target {
+// look tells what has a name in the directory. With an error that is not known:
+// what is there may be anything.
+func (s *spot) look(name string) (Target, error) {
 	t := Target{Exists: true}
 	f, err := openat(s.dir, name, readFlags, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Target{}
-	}
-	if err != nil {
-		return t // a link, or what may not be read
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Target{}, nil
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO): // a link, or a socket
+		return t, nil
+	case err != nil:
+		return t, err
 	}
 	defer func() { _ = f.Close() }() // nothing was written
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return t
+		return t, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
 	if err == nil && len(data) <= maxOutput {
 		t.Known, t.Sum = true, sha256.Sum256(data)
 	}
-	return t
+	return t, err
 }
 
 // access is who may do what with an output. An account of -1 is the daemon's.
@@ -128,6 +131,9 @@ func (s *spot) stage(content []byte, a access) (err error) {
 	if err := f.Chmod(a.mode); err != nil {
 		return err
 	}
+	if _, err := s.look(s.staged()); errors.Is(err, fs.ErrPermission) {
+		return errors.Join(errOwner, err) // nobody could tell any more what was staged
+	}
 	return f.Sync()
 }
 
@@ -136,16 +142,23 @@ var errOwner = errors.New("giving the file away")
 
 // reveal puts what was staged into its place if it is what was committed, and
 // removes it otherwise. It may be called at any time: where nothing is staged
-// there is nothing to do.
+// there is nothing to do. With an error both are as they were.
 func (s *spot) reveal(committed *store.Output) error {
-	staged := s.look(s.staged())
-	if !staged.Exists {
-		return nil
-	}
-	if committed == nil || !staged.Known || staged.Sum != committed.Sum {
+	if committed == nil {
 		return s.remove(s.staged())
 	}
-	if there := s.look(s.name); there.Exists && !there.holds(committed) {
+	staged, err := s.look(s.staged())
+	switch {
+	case err != nil || !staged.Exists:
+		return err
+	case !staged.Known || staged.Sum != committed.Sum:
+		return s.remove(s.staged())
+	}
+	there, err := s.look(s.name)
+	switch {
+	case isBusy(err):
+		return err
+	case there.Exists && !there.holds(committed):
 		return errForeign
 	}
 	dir := int(s.dir.Fd())
