@@ -43,6 +43,10 @@ func (v *validator) place(f *field) Stated[string] {
 	return Stated[string]{Value: text, Pos: f.value.pos, OK: true}
 }
 
+// placeName is what "for" calls the place of a file. Two directories of which one
+// lies in the other can have the same place, and then it is one.
+func placeName(at store.Source) string { return at.Dir + "/" + at.Path }
+
 // inPlace checks that a manifest lies where it says, and is no older one: a
 // signature alone does not keep an old file from being dropped again, or
 // elsewhere.
@@ -58,7 +62,7 @@ func (t *text) inPlace(draft *store.Draft, policy *Policy) []Problem {
 			r.also(Pos{1, 1}, rule+`"serial" is missing; state a number, and a higher one each time the file is signed`)
 		}
 	}
-	if m.For.OK && m.For.Value != t.Source.Dir+"/"+t.Source.Path {
+	if m.For.OK && m.For.Value != placeName(t.Source) {
 		r.at(m.For.Pos, rule+`"for" names another place than the one where the file lies, as DROPNAME/PATH`)
 	}
 	if m.Serial.OK && m.Serial.Value <= serialOf(draft, t.Source) {
@@ -71,14 +75,14 @@ func (t *text) inPlace(draft *store.Draft, policy *Policy) []Problem {
 // with a higher serial number.
 func (t *text) useSerial(draft *store.Draft) {
 	if serial := t.manifest.Serial; serial.OK {
-		draft.SetMark(store.SerialID(t.Source.Dir, t.Source.Path), strconv.FormatUint(serial.Value, 10))
+		draft.SetMark(store.SerialID(placeName(t.Source)), strconv.FormatUint(serial.Value, 10))
 	}
 }
 
 // serialOf is the highest serial number that was installed from a place, 0 if
 // none was. One that cannot be read lets nothing follow.
 func serialOf(draft *store.Draft, at store.Source) uint64 {
-	m, ok := draft.Mark(store.SerialID(at.Dir, at.Path))
+	m, ok := draft.Mark(store.SerialID(placeName(at)))
 	if !ok {
 		return 0
 	}

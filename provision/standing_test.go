@@ -150,6 +150,17 @@ func TestReplay(t *testing.T) {
 	s.expect(s.patch("spool", "x.yaml", placed("spool/x.yaml", "10", creates("c"))), "installed")
 }
 
+// One "for" is one place, whichever directories are configured: those that lie in
+// another one have their own names, and so may names have a slash.
+func TestReplayInADirectoryInside(t *testing.T) {
+	s := newSigning(t)
+	signed := s.Settings().Rules["spool"]
+	s.Configure(Settings{Rules: map[string]Rules{"/spool": signed, "/spool/ci": signed}})
+	text := placed("/spool/ci/x.yaml", "8", creates("a"))
+	s.expect(s.patch("/spool", "ci/x.yaml", text), "installed")
+	s.expect(s.patch("/spool/ci", "x.yaml", text), `"serial" is not higher`)
+}
+
 // Only what is installed counts: another way to end must not use up a number.
 func TestSerialOfWhatIsNotInstalled(t *testing.T) {
 	s := newSigning(t)

@@ -55,9 +55,9 @@ func UserRuleID(pattern string) MarkID { return MarkID{UserRule, pattern} }
 // OnceID is for a name that a manifest of a drop directory may use once.
 func OnceID(dir, name string) MarkID { return MarkID{OnceUsed, pair(dir, name)} }
 
-// SerialID is for the highest serial number that was installed for a path of a
-// drop directory.
-func SerialID(dir, path string) MarkID { return MarkID{Serial, pair(dir, path)} }
+// SerialID is for the highest serial number that was installed from a place, as
+// manifests name it: a drop directory, a slash, and a path in it.
+func SerialID(place string) MarkID { return MarkID{Serial, place} }
 
 // WrittenID is for a file that was written for a token.
 func WrittenID(path string) MarkID { return MarkID{Written, path} }

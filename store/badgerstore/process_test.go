@@ -115,7 +115,7 @@ func numbered(number uint64) store.Batch {
 	return b
 }
 
-var counter = store.SerialID("spool", "x.yaml")
+var counter = store.SerialID("spool/x.yaml")
 
 func once(number uint64) store.MarkID { return store.OnceID("spool", strconv.FormatUint(number, 10)) }
 

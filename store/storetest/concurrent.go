@@ -35,7 +35,7 @@ func testReaders(b *bench) {
 }
 
 // roundMark has the number of the round that it was written in.
-var roundMark = store.SerialID("spool", "x.yaml")
+var roundMark = store.SerialID("spool/x.yaml")
 
 // checkRound reads once all that each round writes. It tells whether all was
 // of one round, or the later read of a later one.

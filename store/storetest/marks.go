@@ -28,7 +28,7 @@ func (b *bench) mark(batch store.Batch, marks ...store.Mark) store.Batch {
 
 // 1, 2: marks are there again as they were, with the tokens of their batch.
 func testMarks(b *bench) {
-	revoked, once, serial := store.RevokedID(key(1), ""), store.OnceID("spool", "setup"), store.SerialID("spool", "x.yaml")
+	revoked, once, serial := store.RevokedID(key(1), ""), store.OnceID("spool", "setup"), store.SerialID("spool/x.yaml")
 	batch := b.mark(b.write(record(name(1), key(1))), mark(revoked, ""), mark(once, "sum"), mark(serial, "7"))
 	batch.Entries = append(batch.Entries, b.entry())
 	b.commit(batch)
@@ -64,7 +64,7 @@ func testMarkNames(b *bench) {
 		store.UserRuleID(""), store.UserRuleID("u"), store.UserRuleID("\x00\xff"), store.UserRuleID("**"),
 		store.OnceID("", ""), store.OnceID("a", "bc"), store.OnceID("ab", "c"), store.OnceID("", "abc"),
 		store.OnceID("\x01", "a"), store.OnceID("a\x00", "b"), store.OnceID("a", "\x00b"),
-		store.SerialID("", ""), store.SerialID("a", "bc"), store.SerialID(long, strings.Repeat("p", 4096)),
+		store.SerialID(""), store.SerialID("a/bc"), store.SerialID(long + strings.Repeat("p", 4096)),
 	}
 	batch := b.write()
 	for i, id := range ids {
@@ -84,7 +84,7 @@ func testMarkNames(b *bench) {
 
 // 4, and 1: neither a token nor a mark is stored without the other.
 func testMarkConflicts(b *bench) {
-	id, other := store.SerialID("spool", "x.yaml"), store.SerialID("spool", "y.yaml")
+	id, other := store.SerialID("spool/x.yaml"), store.SerialID("spool/y.yaml")
 	b.commit(b.mark(b.write(), mark(id, "1")))
 	stale := b.mark(b.write(record(name(1), key(1))), mark(id, "2"), mark(other, "2"))
 	b.commit(b.mark(b.write(), mark(id, "1")))

@@ -95,7 +95,7 @@ func (m *model) batch() store.Batch {
 // modelMarks are few, so that they meet, and rules for the users of few names.
 var modelMarks = []store.MarkID{
 	store.UserRuleID("/users/ua"), store.UserRuleID("/users/u*"), store.UserRuleID("/users/**"),
-	store.RevokedID(key(1), ""), store.OnceID("spool", "setup"), store.SerialID("spool", "x.yaml"),
+	store.RevokedID(key(1), ""), store.OnceID("spool", "setup"), store.SerialID("spool/x.yaml"),
 }
 
 func (m *model) addMarks(batch *store.Batch) {
