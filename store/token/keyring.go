@@ -17,8 +17,12 @@ type Keyring struct {
 // salt is the key of another product's digests.
 type salt struct {
 	id     string // of the import
-	secret []byte
+	secret hidden
 }
+
+// hidden is the way to bytes that are secret. Package fmt prints no more of a
+// pointer inside a struct than where it leads.
+type hidden *[]byte
 
 // NewKeyring takes peppers, of which the first one is for new digests, and the
 // salts of imports by their IDs. Its errors show nothing of them.
@@ -32,7 +36,7 @@ func NewKeyring(peppers [][]byte, salts map[string][]byte) (Keyring, error) {
 		if !IsImportID(id) || len(secret) == 0 {
 			return Keyring{}, fmt.Errorf("the salt of an import is empty, or its ID is none")
 		}
-		k.salts = append(k.salts, salt{id, secret})
+		k.salts = append(k.salts, salt{id, &secret})
 	}
 	slices.SortFunc(k.salts, func(a, b salt) int { return cmp.Compare(a.id, b.id) })
 	return k, nil
@@ -52,7 +56,7 @@ func (k Keyring) Form(i int, plain Digest) (Digest, PepperID) {
 		return plain, PepperID{}
 	}
 	p := &k.peppers[i-1]
-	return plain.Pepper(p.secret), p.id
+	return plain.Pepper(*p.secret), p.id
 }
 
 // Proves tells whether what is kept, under that pepper or plain, is the digest.
@@ -93,7 +97,7 @@ func (k Keyring) Imported(text string) []ImportedDigest {
 	var list []ImportedDigest
 	for _, s := range k.salts {
 		for scheme := HMACSHA512; int(scheme) < len(schemes); scheme++ {
-			list = append(list, scheme.Digest(s.id, text, s.secret))
+			list = append(list, scheme.Digest(s.id, text, *s.secret))
 		}
 	}
 	return list

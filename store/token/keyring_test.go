@@ -3,6 +3,7 @@ package token
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -114,5 +115,25 @@ func TestKeyringDoesNotAllocate(t *testing.T) {
 	kept, under := keyring(t, oldPepper).Keep(plain)
 	if n := testing.AllocsPerRun(10, func() { k.Proves(kept, under, plain); k.Outdated(under) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A Keyring in a log line, by mistake, shows nothing of what it is made of.
+func TestKeyringPrintsNothing(t *testing.T) {
+	k, err := NewKeyring([][]byte{[]byte("pepper-pepper-pepper")}, map[string][]byte{"strapi": []byte("salt-salt-salt")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := struct{ ring Keyring }{k}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%c"} {
+		for _, value := range []any{k, &k, inside, []Keyring{k}} {
+			got := fmt.Sprintf(verb, value)
+			for _, secret := range []string{"pepper-pepper", "salt-salt-salt"} {
+				bytes := fmt.Sprintf(strings.Replace(verb, "p", "v", 1), []byte(secret)) // under %p these are an address
+				if strings.Contains(got, secret) || strings.Contains(got, bytes[8:len(bytes)-2]) {
+					t.Errorf("%s prints %s", verb, got)
+				}
+			}
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (id PepperID) String() string { return hex.EncodeToString(id[:]) }
 // pepper is a secret that digests are kept under.
 type pepper struct {
 	id     PepperID
-	secret []byte
+	secret hidden
 }
 
 // newPeppers checks peppers, and gives them their names.
@@ -41,7 +41,7 @@ func newPeppers(secrets [][]byte) ([]pepper, error) {
 		if len(secret) < minPepper {
 			return nil, fmt.Errorf("the pepper at place %d has %d bytes: want at least %d, and better 32 random ones", i+1, len(secret), minPepper)
 		}
-		p := pepper{PepperIDOf(secret), secret}
+		p := pepper{PepperIDOf(secret), &secret}
 		for j, other := range list {
 			if other.id == p.id {
 				return nil, fmt.Errorf("the peppers at places %d and %d are the same: leave one out", j+1, i+1)
