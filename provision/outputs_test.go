@@ -180,6 +180,10 @@ func TestWriteToUnchanged(t *testing.T) {
 	if r := w.apply(again)[0]; len(r.Warnings) != 0 || w.content("out/a") != before {
 		t.Errorf("%+v", r)
 	}
+	w.must(creates("b") + strings.TrimPrefix(again, "tokens:\n"))
+	if w.content("out/a") != before {
+		t.Error("another token's secret was written")
+	}
 	if err := os.Remove(w.path("out/a")); err != nil {
 		t.Fatal(err)
 	}
