@@ -401,6 +401,24 @@ func (w *writing) restart() {
 	w.Configure(w.places.Settings)
 }
 
+// What was committed is delivered, although the configuration would not have the
+// manifest any more.
+func TestWriteToAfterAReconfiguredCrash(t *testing.T) {
+	w := newWriting(t)
+	w.ScopeSets = map[string][]string{"reading": {"a.find"}}
+	w.Configure(w.places.Settings)
+	p := patch(100, w.fill("on_success: remove\n"+entry("action: create, user: u, name: a, generate: true, type: custom, scope_sets: [reading], "+writeA)))
+	w.crashAt("committed", p)
+	w.ScopeSets = nil
+	w.restart()
+	p.Recovered = true
+	results, err := w.Apply(t.Context(), []Patch{p})
+	if err != nil || results[0].Outcome != store.Installed || results[0].OnSuccess != Remove {
+		t.Errorf("%v %+v", err, results)
+	}
+	w.holds("out/a", "a")
+}
+
 // What is committed and cannot be looked at for now is not taken for something
 // else, and stays until it can.
 func TestWriteToWithoutFilesToOpen(t *testing.T) {

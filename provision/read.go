@@ -137,7 +137,8 @@ func (t *text) decided(entry *store.Entry) Result {
 	if entry.Outcome == store.Failed || t.manifest != nil {
 		return t.result(entry)
 	}
-	t.decode() // its signature, which was good then, need not be so now
+	t.decoder.ScopeSets, t.decoder.Imports = nil, nil
+	t.decode() // what was good then, its signature and the names in it, need not be so now
 	r := t.result(entry)
 	if t.manifest == nil { // another version could read it
 		r.Redacted = t.decoder.Redact(t.Source.Path, t.Data)
