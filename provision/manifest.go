@@ -32,6 +32,17 @@ type Manifest struct {
 // empty tells whether there is nothing to do.
 func (m *Manifest) empty() bool { return len(m.Entries)+len(m.Users) == 0 }
 
+// usersOfAll are those of whom an entry means all tokens.
+func (m *Manifest) usersOfAll() map[string]bool {
+	users := make(map[string]bool)
+	for i := range m.Entries {
+		if e := &m.Entries[i]; e.All.OK {
+			users[e.User.Value] = true
+		}
+	}
+	return users
+}
+
 // Disposition is what is to become of the file when every entry has been
 // applied.
 type Disposition string

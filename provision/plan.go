@@ -43,6 +43,9 @@ type Planned struct {
 func Plan(m *Manifest, draft *store.Draft, env Env) (Planned, []Problem) {
 	p := planner{draft: draft, env: env, judge: judge{env.Rules.Policy, env.ScopeSets}}
 	p.tokens = view{draft, &p.judge}
+	if users := m.usersOfAll(); len(users) > 1 {
+		draft.LookAhead(users)
+	}
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		p.made = nil

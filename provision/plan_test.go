@@ -370,3 +370,43 @@ func TestManyRefusals(t *testing.T) {
 		}
 	}
 }
+
+// scans counts how often every token has to be looked at.
+type scans struct {
+	store.Reader
+
+	n int
+}
+
+func (s *scans) OfUser(user string) []store.Record {
+	s.n++
+	return s.Reader.OfUser(user)
+}
+
+func (s *scans) NamesOf(users map[string]bool) map[string][]string {
+	s.n++
+	return s.Reader.NamesOf(users)
+}
+
+// However many entries are about all tokens of a user, every token is looked at
+// once; and a later entry still sees an earlier one.
+func TestAllOfManyUsers(t *testing.T) {
+	w := newWorld(t)
+	w.must(entries("action: create, user: u0, name: a, "+tok(0), "action: create, user: u1, name: a, "+tok(1)))
+	steps := []string{"action: update, user: u0, name: a, set: {user: u1, name: b}"}
+	for i := range 10 {
+		steps = append(steps, fmt.Sprintf("action: delete, user: u%d, all: true, expect: %d", i, map[int]int{1: 2}[i]))
+	}
+	m, problems := Decode("x.yaml", []byte(entries(steps...)))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	base := &scans{Reader: &w.index}
+	draft := store.NewDraft(base)
+	if _, problems := Plan(m, draft, Env{Now: w.now}); len(problems) > 0 || base.n != 1 {
+		t.Errorf("%d looks at every token, %v", base.n, problems)
+	}
+	if b := draft.Batch(nil); len(b.Delete) != 2 || len(b.Put) != 0 {
+		t.Errorf("%d deleted, %d put", len(b.Delete), len(b.Put))
+	}
+}

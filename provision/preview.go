@@ -63,6 +63,7 @@ func (p *previewer) preview(t *text) Preview {
 
 func (p *previewer) steps(t *text) []Step {
 	var steps []Step
+	p.draft.LookAhead(t.manifest.usersOfAll()) // the entries do not know of each other
 	for i := range t.manifest.Entries {
 		e := &t.manifest.Entries[i]
 		steps = append(steps, p.step(t, &Manifest{Entries: t.manifest.Entries[i : i+1]}, func(over *store.Draft, s *Step) {

@@ -19,6 +19,9 @@ type Draft struct {
 	owner   map[token.Key]Name
 	from    map[string]int // by how many CountFrom differs from base's
 
+	ahead map[string]bool     // users of whom LookAhead has asked
+	names map[string][]string // of their tokens in base
+
 	readMarks map[MarkID]Revision
 	marks     map[MarkID]Mark
 }
@@ -63,10 +66,47 @@ func (d *Draft) ByKey(key token.Key) (Record, bool) {
 	return r, true
 }
 
+// LookAhead says of which users OfUser will be asked: for many of them it would
+// look at every token as often.
+func (d *Draft) LookAhead(users map[string]bool) {
+	d.ahead, d.names = users, d.base.NamesOf(users)
+}
+
+// ofUser is OfUser of base, in no particular order.
+func (d *Draft) ofUser(user string) []Record {
+	if !d.ahead[user] {
+		return d.base.OfUser(user)
+	}
+	var own []Record
+	for _, name := range d.names[user] {
+		if r, ok := d.base.ByName(Name{user, name}); ok {
+			own = append(own, r)
+		}
+	}
+	return own
+}
+
+// NamesOf implements Reader.
+func (d *Draft) NamesOf(users map[string]bool) map[string][]string {
+	names := d.base.NamesOf(users)
+	for user, of := range names {
+		names[user] = slices.DeleteFunc(of, func(name string) bool {
+			_, rewritten := d.written[Name{user, name}]
+			return rewritten
+		})
+	}
+	for name, r := range d.written {
+		if r != nil && users[name.User] {
+			names[name.User] = append(names[name.User], name.Name)
+		}
+	}
+	return names
+}
+
 // OfUser implements Reader.
 func (d *Draft) OfUser(user string) []Record {
 	var own []Record
-	for _, r := range d.base.OfUser(user) {
+	for _, r := range d.ofUser(user) {
 		if _, rewritten := d.written[r.Name]; !rewritten {
 			d.expect(r.Name, r.Revision)
 			own = append(own, r)

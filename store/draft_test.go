@@ -113,10 +113,20 @@ func TestDraftOfUser(t *testing.T) {
 	stranger := record("s", 8)
 	stranger.User = "v"
 	over.Put(stranger)
-	for reader, want := range map[Reader]string{d: "a b c", over: "b c d"} {
+	ahead := NewDraft(over)
+	ahead.LookAhead(map[string]bool{"u": true, "v": true, "nobody": true})
+	ahead.Delete(Name{"u", "c"})
+	for reader, want := range map[Reader]string{d: "a b c", over: "b c d", ahead: "b d"} {
 		if got := names(reader.OfUser("u")); got != want {
 			t.Errorf("OfUser = %s, want %s", got, want)
 		}
+		all := reader.NamesOf(map[string]bool{"u": true, "nobody": true})
+		if slices.Sort(all["u"]); strings.Join(all["u"], " ") != want || len(all["nobody"])+len(all["v"]) > 0 {
+			t.Errorf("NamesOf = %q, want %s", all, want)
+		}
+	}
+	if got := names(ahead.OfUser("v")) + names(ahead.OfUser("nobody")); got != "s z" {
+		t.Errorf("OfUser = %s for the others", got)
 	}
 	if got := over.OfUser("u")[0]; got.Key() != (token.Key{7}) {
 		t.Errorf("OfUser gives b with the key %v, want that of the draft", got.Key())
@@ -139,13 +149,23 @@ func TestDraftOfUserIsExpected(t *testing.T) {
 	base := filled(record("a", 1), record("b", 2))
 	d := NewDraft(base)
 	NewDraft(d).OfUser("u")
-	b := d.Batch([]Entry{{}})
-	if want := map[Name]Revision{{"u", "a"}: 1, {"u", "b"}: 2}; !maps.Equal(b.Expect, want) {
-		t.Errorf("expects %v, want %v", b.Expect, want)
+	ahead := NewDraft(base)
+	over := NewDraft(ahead)
+	over.LookAhead(map[string]bool{"u": true})
+	over.OfUser("u")
+	var batches []Batch
+	for _, d := range []*Draft{d, ahead, over} {
+		b := d.Batch([]Entry{{}})
+		batches = append(batches, b)
+		if want := map[Name]Revision{{"u", "a"}: 1, {"u", "b"}: 2}; !maps.Equal(b.Expect, want) {
+			t.Errorf("expects %v, want %v", b.Expect, want)
+		}
 	}
 	base.Apply(&Batch{Delete: []Name{{"u", "b"}}})
-	if err := base.Check(&b); !errors.Is(err, ErrConflict) {
-		t.Errorf("Check = %v after one of the list has gone", err)
+	for i := range batches {
+		if err := base.Check(&batches[i]); !errors.Is(err, ErrConflict) {
+			t.Errorf("Check = %v after one of the list has gone", err)
+		}
 	}
 }
 

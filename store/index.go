@@ -62,6 +62,19 @@ func (x *Index) OfUser(user string) []Record {
 	return own
 }
 
+// NamesOf implements Reader.
+func (x *Index) NamesOf(users map[string]bool) map[string][]string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	names := make(map[string][]string, len(users))
+	for name := range x.byName {
+		if users[name.User] {
+			names[name.User] = append(names[name.User], name.Name)
+		}
+	}
+	return names
+}
+
 // CountFrom implements Reader.
 func (x *Index) CountFrom(dir string) int {
 	x.mu.RLock()

@@ -73,6 +73,9 @@ type Reader interface {
 	ByName(Name) (Record, bool)
 	// OfUser lists all tokens of a user, ordered by name.
 	OfUser(user string) []Record
+	// NamesOf lists the names of all tokens of some users, in no particular order,
+	// in the time that OfUser takes for one of them.
+	NamesOf(users map[string]bool) map[string][]string
 	// CountFrom counts the tokens whose source is a drop directory. A commit
 	// does not expect it to be what it was.
 	CountFrom(dir string) int

@@ -231,6 +231,10 @@ func (b *bench) checkReaders(s state) {
 		if got := b.OfUser(user); !reflect.DeepEqual(got, want) {
 			b.Errorf("OfUser = %+v, want %+v", got, want)
 		}
+		names := b.NamesOf(map[string]bool{user: true})
+		if slices.Sort(names[user]); len(names) != 1 || !slices.EqualFunc(names[user], want, func(n string, r store.Record) bool { return n == r.Name.Name }) {
+			b.Errorf("NamesOf = %q, want those of %+v", names, want)
+		}
 	}
 	for dir, want := range from {
 		if got := b.CountFrom(dir); got != want {
