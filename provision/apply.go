@@ -82,7 +82,7 @@ const conflictRetries = 20
 // before anything was written.
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
 	settings := a.Settings()
-	texts := reader{settings: &settings, now: a.Now(), groups: a.Groups}.readAll(patches) // side by side with what another directory applies
+	texts := reader{settings: &settings, now: a.Now(), groups: remembered(a.Groups)}.readAll(patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	results := make([]Result, 0, len(patches))

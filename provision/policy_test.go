@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -461,6 +462,36 @@ func TestPolicyOnOwners(t *testing.T) {
 		if _, made := b.Store.ByName(store.Name{User: "u", Name: "a"}); made != tt.want {
 			t.Errorf("%q among %q: made %v", tt.author, tt.owners, made)
 		}
+	}
+}
+
+// Who is in which groups is looked up once for patches that wait together: that
+// reads files of the system.
+func TestGroupsAreLookedUpOnce(t *testing.T) {
+	b := newBench(t)
+	var asked atomic.Int32
+	b.Groups = func(user string) []string {
+		asked.Add(1)
+		return []string{"of-" + user}
+	}
+	b.Configure(Settings{Rules: map[string]Rules{"spool": {Policy: &Policy{Owners: []string{"group:of-anna"}}}}})
+	var patches []Patch
+	for i := range 20 {
+		p := patch(byte(i+1), creates(fmt.Sprint("n", i)))
+		p.Author = []string{"anna", "bob"}[i%2]
+		patches = append(patches, p)
+	}
+	results, err := b.Apply(t.Context(), patches)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		if (r.Outcome == store.Installed) != (i%2 == 0) {
+			t.Errorf("patch of %s: %s", patches[i].Author, r.Outcome)
+		}
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("asked %d times for the groups of 2 users", n)
 	}
 }
 

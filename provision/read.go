@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,6 +50,25 @@ type reader struct {
 	now      time.Time
 	groups   func(user string) []string
 	unsigned bool // nobody has dropped it yet: no signature is needed, and no owner
+}
+
+// remembered asks once for each user, whoever asks how often.
+func remembered(groups func(user string) []string) func(user string) []string {
+	if groups == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	known := make(map[string][]string)
+	return func(user string) []string {
+		mu.Lock()
+		defer mu.Unlock()
+		of, ok := known[user]
+		if !ok {
+			of = groups(user)
+			known[user] = of
+		}
+		return of
+	}
 }
 
 func (r reader) read(p *Patch) text {
