@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/BurntSushi/toml"
 
@@ -48,7 +49,7 @@ func (r *reading) file(src string) {
 	}
 	var doc map[string]any
 	if _, err := toml.Decode(src, &doc); err != nil {
-		r.problems = append(r.problems, syntaxProblem(r.path, err))
+		r.problems = append(r.problems, syntaxProblem(r.path, src, err))
 		return
 	}
 	known := []string{"drop", scopeSetsKey}
@@ -69,11 +70,21 @@ func (r *reading) file(src string) {
 	}
 }
 
-func syntaxProblem(path string, err error) Problem {
-	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		return Problem{Place{path, parse.Position.Line}, "not TOML: " + parse.Message}
+// syntaxProblem counts the line itself: at the end of a file the parser's is one
+// too low. Its message may quote a character that cannot be printed.
+func syntaxProblem(path, src string, err error) Problem {
+	parse, ok := errors.AsType[toml.ParseError](err)
+	if !ok {
+		return Problem{Place{Source: path}, "not TOML: " + err.Error()}
 	}
-	return Problem{Place{Source: path}, "not TOML: " + err.Error()}
+	before := src[:min(max(parse.Position.Start, 0), len(src))]
+	text := strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, parse.Message)
+	return Problem{Place{path, 1 + strings.Count(before, "\n")}, "not TOML: " + text}
 }
 
 // section takes over a table that may stand there once.
