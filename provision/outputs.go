@@ -31,6 +31,7 @@ type delivery struct {
 
 	rules *Rules
 	patch int // in the transaction's results
+	at    spotID
 }
 
 // outputs are where the manifest has something written that its rules permit.
@@ -85,6 +86,13 @@ func (t *transaction) target(rules *Rules, name string, forbidden forbidden) (Ta
 	if forbidden.covers(info, path.Dir(name)) {
 		return Target{Problem: `"path" is in a directory of tokendrop's own, where no manifest may write`}, nil
 	}
+	id, err := s.id()
+	if err != nil {
+		return Target{}, err
+	}
+	if slices.ContainsFunc(t.staged, func(d delivery) bool { return d.at == id }) {
+		return Target{}, errStaged
+	}
 	if !t.rehearsal {
 		if err := t.applier.reveal(s, name); err != nil {
 			return Target{}, err
@@ -112,9 +120,10 @@ func (a *Applier) reveal(s *spot, path string) error {
 // either nothing of the patch is left.
 func (t *transaction) stage(p *text, outputs []output) ([]delivery, error) {
 	var staged []delivery
+	taken := make(map[spotID]bool)
 	for _, o := range outputs {
 		d := delivery{output: o, rules: t.rules(p), patch: len(t.results)}
-		if err := d.stage(); err != nil {
+		if err := d.stage(taken); err != nil {
 			discard(staged)
 			return nil, err
 		}
@@ -124,7 +133,8 @@ func (t *transaction) stage(p *text, outputs []output) ([]delivery, error) {
 }
 
 // stage writes the output beside its place, so that it survives a power cut.
-func (d *delivery) stage() error {
+// Another output of the patch may have taken the place, by another path.
+func (d *delivery) stage(taken map[spotID]bool) error {
 	access, err := d.access()
 	if err != nil {
 		return err
@@ -132,6 +142,13 @@ func (d *delivery) stage() error {
 	s, err := d.rules.openSpot(d.Path)
 	if err == nil {
 		defer s.close()
+		d.at, err = s.id()
+	}
+	if taken[d.at] {
+		return refuse(d.pos, notOurs)
+	}
+	if err == nil {
+		taken[d.at] = true
 		err = s.stage(d.content(), access)
 	}
 	if err == nil {

@@ -338,6 +338,32 @@ func TestWriteToBySeveralPatches(t *testing.T) {
 	w.holds("out/b", "b")
 }
 
+// A place that two paths lead to is one: the second secret for it is refused,
+// and the first one is there.
+func TestWriteToOnePlaceByTwoPaths(t *testing.T) {
+	first, second := createsInto("a", "out/a"), createsInto("b", "alias/a")
+	for name, texts := range map[string][]string{
+		"two patches": {first, second},
+		"one patch":   {createsInto("c", "out/c"), first + strings.TrimPrefix(second, "tokens:\n")},
+	} {
+		w := newWriting(t)
+		w.link("out", "alias")
+		rules := w.Rules["spool"]
+		rules.OutputDirs = append(rules.OutputDirs, w.path("alias"))
+		w.Rules["spool"] = rules
+		w.Configure(w.places.Settings)
+		results := w.apply(texts...)
+		if results[0].Outcome != store.Installed || results[1].Outcome != store.Failed || !strings.Contains(results[1].Reasons[0], notOurs) {
+			t.Errorf("%s: %+v", name, results)
+		}
+		if name == "two patches" {
+			w.holds("out/a", "a")
+		} else if w.holds("out/c", "c"); !strings.HasPrefix(w.content("out/a"), "open") {
+			t.Error("the refused patch has written something")
+		}
+	}
+}
+
 var errCrash = errors.New("crash")
 
 // Each step of a write, and what a crash there leaves: at the next start one

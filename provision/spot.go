@@ -34,6 +34,9 @@ const maxOutput = 4 << 10
 // errForeign is what keeps a committed output from its place.
 var errForeign = errors.New("somebody has put another file there meanwhile; remove it")
 
+// errStaged lets a patch wait for an earlier one, which has taken the same place.
+var errStaged = errors.New("another file is on its way there")
+
 // openSpot opens the place that a path of the rules means.
 func (r *Rules) openSpot(name string) (*spot, error) {
 	root, rel, _ := r.outputDir(name)
@@ -72,6 +75,20 @@ func openat(dir *os.File, name string, flags int, perm uint32) (*os.File, error)
 }
 
 func (s *spot) close() { _ = s.dir.Close() }
+
+// spotID tells spots apart, whichever paths lead to them.
+type spotID struct {
+	dev, ino uint64
+	name     string
+}
+
+func (s *spot) id() (spotID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(s.dir.Fd()), &st); err != nil {
+		return spotID{}, err
+	}
+	return spotID{uint64(st.Dev), st.Ino, s.name}, nil //nolint:unconvert // it is another type elsewhere
+}
 
 // staged is what the output is called until it is committed.
 func (s *spot) staged() string { return "." + s.name + stagedSuffix }
@@ -186,7 +203,7 @@ func (s *spot) sync() error {
 // isBusy tells errors that pass without a change to the manifest, as when the
 // disk is full, from those that it causes.
 func isBusy(err error) bool {
-	for _, busy := range []error{errForeign, unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EROFS, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ESTALE} {
+	for _, busy := range []error{errForeign, errStaged, unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EROFS, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ESTALE} {
 		if errors.Is(err, busy) {
 			return true
 		}
