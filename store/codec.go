@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -168,27 +169,34 @@ func (e *encoder) extra(x *Extra) {
 
 // DecodeRecord reads what AppendRecord wrote.
 func DecodeRecord(name Name, b []byte) (Record, error) {
+	return decodeRecord(name, string(b), nil)
+}
+
+// decodeRecord puts the lists of the record into the room, unless that is nil,
+// and takes its texts from the row itself.
+func decodeRecord(name Name, row string, room *Room) (Record, error) {
 	r := Record{Name: name, Audience: DefaultAudience, Active: true}
-	err := fields(b, func(f field) error {
+	room.lend(&r)
+	err := fields(row, func(f field) error {
 		switch f.number {
 		case 1:
-			r.Description = f.text()
+			r.Description = f.text
 		case 2:
 			r.Type = Type(f.value)
 		case 3:
-			r.Scopes = append(r.Scopes, f.text())
+			r.Scopes = append(r.Scopes, f.text)
 		case 4:
-			r.ScopeSets = append(r.ScopeSets, f.text())
+			r.ScopeSets = append(r.ScopeSets, f.text)
 		case 5:
-			p, err := netip.ParsePrefix(f.text())
+			p, err := netip.ParsePrefix(f.text)
 			r.AllowedIPs = append(r.AllowedIPs, p)
 			return err
 		case 6:
-			r.Audience = f.text()
+			r.Audience = f.text
 		case 7:
-			r.Labels = append(r.Labels, Label{Key: f.text()})
+			r.Labels = append(r.Labels, Label{Key: f.text})
 		case 8:
-			return setLast(r.Labels, f.text())
+			return setLast(r.Labels, f.text)
 		case 9:
 			r.Active = f.value == 0
 		case 10:
@@ -205,13 +213,11 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 		case 15:
 			r.Generation = f.value
 		case 16:
-			r.Source.Dir = f.text()
+			r.Source.Dir = f.text
 		case 17:
-			r.Source.Path = f.text()
+			r.Source.Path = f.text
 		case 18:
-			c, err := decodeCredential(f.bytes, &r)
-			r.Credentials = append(r.Credentials, c)
-			return err
+			return decodeCredential(f.text, &r, room)
 		case 19:
 			r.Revision = Revision(f.value)
 		case 20:
@@ -224,10 +230,27 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 	if err == nil && len(r.Credentials) == 0 {
 		err = errCorrupt
 	}
+	room.keep(&r)
 	if err != nil {
 		return Record{}, fmt.Errorf("decoding a token: %w", err)
 	}
 	return r, nil
+}
+
+// hasKey tells whether a key selects the token that has the row.
+func hasKey(row string, key token.Key) (has bool) {
+	_ = fields(row, func(f field) error {
+		if f.number != 18 {
+			return nil
+		}
+		return fields(f.text, func(f field) error {
+			if f.number == 1 || f.number == 8 {
+				has = has || f.text == string(key[:])
+			}
+			return nil
+		})
+	})
+	return has
 }
 
 // setLast gives the label its value whose key has just been read.
@@ -239,11 +262,12 @@ func setLast(labels []Label, value string) error {
 	return nil
 }
 
-func decodeCredential(b []byte, r *Record) (Credential, error) {
-	c := Credential{IssuedAt: r.CreatedAt, Number: r.Generation}
-	var x Extra
+// decodeCredential reads one more credential of the record.
+func decodeCredential(row string, r *Record, room *Room) error {
+	r.Credentials = append(r.Credentials, Credential{IssuedAt: r.CreatedAt, Number: r.Generation})
+	c := &r.Credentials[len(r.Credentials)-1]
 	var key, digest bool
-	err := fields(b, func(f field) error {
+	err := fields(row, func(f field) error {
 		switch f.number {
 		case 1:
 			key = true
@@ -265,28 +289,31 @@ func decodeCredential(b []byte, r *Record) (Credential, error) {
 		case 10:
 			c.Number = f.value
 		default:
-			return x.decode(f)
+			if c.Extra == nil {
+				c.Extra = room.extra(len(r.Credentials) - 1)
+			}
+			return c.Extra.decode(f)
 		}
 		return nil
 	})
-	if x.Imported.Scheme != 0 || !x.Former.IsZero() || len(x.Sealed) > 0 {
-		c.Extra = &x
+	if c.Extra != nil && c.Extra.Imported.Scheme == 0 && c.Extra.Former.IsZero() && len(c.Extra.Sealed) == 0 {
+		c.Extra = nil
 	}
 	if err == nil && (!key || digest == (c.Imported() != nil)) {
 		err = errCorrupt
 	}
-	return c, err
+	return err
 }
 
 // decode reads a field that few credentials have.
 func (x *Extra) decode(f field) (err error) {
 	switch f.number {
 	case 7:
-		x.Imported, err = token.ParseImported(f.text())
+		x.Imported, err = token.ParseImported(f.text)
 	case 8:
 		err = f.fill(x.Former[:])
 	case 9:
-		x.Sealed = append(x.Sealed[:0], f.bytes...) // the row goes on being used
+		x.Sealed = append(x.Sealed[:0], f.text...)
 	default:
 		err = errCorrupt
 	}
@@ -295,18 +322,16 @@ func (x *Extra) decode(f field) (err error) {
 
 type field struct {
 	number protowire.Number
-	value  uint64
-	bytes  []byte
+	value  uint64 // of a number
+	text   string // of all else, a part of the row
 }
-
-func (f field) text() string { return string(f.bytes) }
 
 // fill copies a value that has to be as long as its place.
 func (f field) fill(place []byte) error {
-	if len(f.bytes) != len(place) {
+	if len(f.text) != len(place) {
 		return errCorrupt
 	}
-	copy(place, f.bytes)
+	copy(place, f.text)
 	return nil
 }
 
@@ -322,32 +347,45 @@ func (f field) timeFrom(base time.Time) time.Time {
 	return time.UnixMilli(millis(base) + protowire.DecodeZigZag(f.value-1)).UTC()
 }
 
-// fields calls do for each field of b, and fails on what is no field.
-func fields(b []byte, do func(field) error) error {
-	for len(b) > 0 {
-		number, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
+// fields calls do for each field of a row, and fails on what is no field. It
+// reads a string, where protowire would read bytes: what do is given can be kept
+// without a copy.
+func fields(row string, do func(field) error) error {
+	for row != "" {
+		tag, rest, ok := cutUvarint(row)
+		number, kind := protowire.DecodeTag(tag)
+		if !ok || number < protowire.MinValidNumber {
 			return errCorrupt
 		}
-		b = b[n:]
 		f := field{number: number}
-		switch kind {
-		case protowire.VarintType:
-			f.value, n = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			f.bytes, n = protowire.ConsumeBytes(b)
-		default:
+		f.value, rest, ok = cutUvarint(rest)
+		switch {
+		case !ok, kind != protowire.VarintType && kind != protowire.BytesType:
 			return errCorrupt
+		case kind == protowire.BytesType:
+			if f.value > uint64(len(rest)) {
+				return errCorrupt
+			}
+			f.text, rest = rest[:f.value], rest[f.value:]
+			f.value = 0
 		}
-		if n < 0 {
-			return errCorrupt
-		}
-		b = b[n:]
+		row = rest
 		if err := do(f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cutUvarint cuts an unsigned varint off.
+func cutUvarint(s string) (v uint64, rest string, ok bool) {
+	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
+		v |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			return v, s[i+1:], i < binary.MaxVarintLen64-1 || s[i] <= 1
+		}
+	}
+	return 0, "", false
 }
 
 func recordSize(r *Record) int {

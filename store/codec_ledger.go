@@ -42,30 +42,28 @@ func appendChange(b []byte, c *Change) []byte {
 // DecodeEntry reads what AppendEntry wrote.
 func DecodeEntry(patch PatchID, b []byte) (Entry, error) {
 	n := Entry{Patch: patch}
-	err := fields(b, func(f field) error {
+	err := fields(string(b), func(f field) error {
 		switch f.number {
 		case 1:
 			n.ID = f.value
 		case 2:
 			n.Time = f.time()
 		case 3:
-			n.Dir = f.text()
+			n.Dir = f.text
 		case 4:
-			n.Path = f.text()
+			n.Path = f.text
 		case 5:
 			n.Outcome = Outcome(f.value)
 		case 6:
-			n.Reasons = append(n.Reasons, f.text())
+			n.Reasons = append(n.Reasons, f.text)
 		case 7:
-			if copy(n.SHA256[:], f.bytes) != len(n.SHA256) {
-				return errCorrupt
-			}
+			return f.fill(n.SHA256[:])
 		case 8:
 			n.Changed = f.value != 0
 		case 9:
-			n.Author = f.text()
+			n.Author = f.text
 		case 10:
-			c, err := decodeChange(f.bytes)
+			c, err := decodeChange(f.text)
 			n.Changes = append(n.Changes, c)
 			return err
 		default:
@@ -79,20 +77,18 @@ func DecodeEntry(patch PatchID, b []byte) (Entry, error) {
 	return n, nil
 }
 
-func decodeChange(b []byte) (Change, error) {
+func decodeChange(row string) (Change, error) {
 	c := Change{Action: commonAction}
-	err := fields(b, func(f field) error {
+	err := fields(row, func(f field) error {
 		switch f.number {
 		case 1:
-			c.Action = f.text()
+			c.Action = f.text
 		case 2:
-			if copy(c.Key[:], f.bytes) != len(c.Key) {
-				return errCorrupt
-			}
+			return f.fill(c.Key[:])
 		case 3:
-			c.Name.User = f.text()
+			c.Name.User = f.text
 		case 4:
-			c.Name.Name = f.text()
+			c.Name.Name = f.text
 		case 5:
 			c.Result = Result(f.value)
 		default:

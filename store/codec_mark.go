@@ -14,10 +14,10 @@ func AppendMark(b []byte, m *Mark) []byte {
 // DecodeMark reads what AppendMark wrote.
 func DecodeMark(id MarkID, b []byte) (Mark, error) {
 	m := Mark{MarkID: id}
-	err := fields(b, func(f field) error {
+	err := fields(string(b), func(f field) error {
 		switch f.number {
 		case 1:
-			m.Value = f.text()
+			m.Value = f.text
 		case 2:
 			m.Revision = Revision(f.value)
 		default:

@@ -126,7 +126,7 @@ func TestDecodeRefusesDamagedCredentials(t *testing.T) {
 	none := encoder{}
 	none.element(1, make([]byte, 16))
 	for name, e := range map[string]encoder{"both digests": both, "no digest": none} {
-		if _, err := decodeCredential(e.b, &Record{}); err == nil {
+		if err := decodeCredential(string(e.b), &Record{}, nil); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -135,7 +135,7 @@ func TestDecodeRefusesDamagedCredentials(t *testing.T) {
 		e.element(1, make([]byte, 16))
 		e.element(2, make([]byte, 32))
 		e.element(number, value)
-		if _, err := decodeCredential(e.b, &Record{}); err == nil {
+		if err := decodeCredential(string(e.b), &Record{}, nil); err == nil {
 			t.Errorf("field %d is damaged, and accepted", number)
 		}
 	}

@@ -32,8 +32,8 @@ func appendUse(b []byte, u *CredentialUse) []byte {
 // DecodeUses reads what AppendUses wrote.
 func DecodeUses(b []byte) (Uses, error) {
 	var u Uses
-	err := fields(b, func(f field) error {
-		use, err := decodeUse(f.bytes)
+	err := fields(string(b), func(f field) error {
+		use, err := decodeUse(f.text)
 		switch f.number {
 		case 1:
 			u.Gone = use.Use
@@ -50,9 +50,9 @@ func DecodeUses(b []byte) (Uses, error) {
 	return u, nil
 }
 
-func decodeUse(b []byte) (CredentialUse, error) {
+func decodeUse(row string) (CredentialUse, error) {
 	var u CredentialUse
-	err := fields(b, func(f field) error {
+	err := fields(row, func(f field) error {
 		switch f.number {
 		case 1:
 			u.Number = f.value
@@ -60,7 +60,7 @@ func decodeUse(b []byte) (CredentialUse, error) {
 			u.At = f.time()
 		case 3:
 			var ok bool
-			if u.IP, ok = netip.AddrFromSlice(f.bytes); !ok {
+			if u.IP, ok = netip.AddrFromSlice([]byte(f.text)); !ok {
 				return errCorrupt
 			}
 		case 4:

@@ -43,7 +43,10 @@ func NewDraft(base Reader) *Draft {
 // ByName implements Reader.
 func (d *Draft) ByName(name Name) (Record, bool) {
 	if r, ok := d.written[name]; ok {
-		return found(r)
+		if r == nil {
+			return Record{}, false
+		}
+		return *r, true
 	}
 	r, ok := d.base.ByName(name)
 	d.expect(name, r.Revision)

@@ -1,10 +1,11 @@
 package store
 
 import (
-	"fmt"
+	"hash/maphash"
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/tokendrop/tokendrop/store/token"
@@ -13,12 +14,17 @@ import (
 // Index is the memory that readers are answered from. A backend fills it when
 // it opens and feeds it each batch once that is durable. The zero Index is
 // empty and ready.
+//
+// Tokens are kept in stored form, and decoded for whoever asks: of a million,
+// few are asked for at a time.
 type Index struct {
 	mu     sync.RWMutex
-	byName map[Name]*Record
-	byKey  map[token.Key]*Record
-	from   map[string]int // how many tokens each drop directory is the source of
-	forms  map[Form]int   // how many credentials are kept so, but for plain ones
+	seed   maphash.Seed // keys and names are chosen by others, who must not choose the hash
+	rows   rows
+	byName slots
+	byKey  slots
+	from   map[string]*int // how many tokens each drop directory is the source of
+	forms  map[Form]int    // how many credentials are kept so, but for plain ones
 	marks  map[MarkID]Mark
 	rules  rules
 }
@@ -27,25 +33,82 @@ type Index struct {
 func (x *Index) ByKey(key token.Key) (Record, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return found(x.byKey[key])
+	return x.record(x.findKey(key), nil)
 }
 
 // ByName implements Reader.
 func (x *Index) ByName(name Name) (Record, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return found(x.byName[name])
+	return x.record(x.findName(name), nil)
 }
 
 // Lookup implements Store.
-func (x *Index) Lookup(key token.Key) (Record, Rule, bool) {
+func (x *Index) Lookup(key token.Key, room *Room) (Record, Rule, bool) {
 	x.mu.RLock()
-	defer x.mu.RUnlock()
-	r := x.byKey[key]
-	if r == nil {
+	at := x.findKey(key)
+	if at == 0 {
+		x.mu.RUnlock()
+		_, _ = nobody.record(room)
 		return Record{}, Rule{}, false
 	}
-	return *r, x.rules.of(r.User), true
+	found := x.rows.at(at)
+	rule := x.rules.of(found.User)
+	x.mu.RUnlock() // a row stays what it is
+	r, ok := found.record(room)
+	return r, rule, ok
+}
+
+// nobody is decoded where a key is unknown, which is not to take less time
+// than a wrong secret.
+var nobody = row{stored: string(AppendRecord(nil, &Record{Type: FullAccess, Audience: DefaultAudience, Credentials: make([]Credential, 1)}))}
+
+// record decodes the row. Each was decoded once already, when it came in.
+func (r row) record(room *Room) (Record, bool) {
+	rec, err := decodeRecord(r.Name, r.stored, room)
+	return rec, err == nil
+}
+
+// record decodes the row in a place, if it is one.
+func (x *Index) record(at place, room *Room) (Record, bool) {
+	if at == 0 {
+		return Record{}, false
+	}
+	return x.rows.at(at).record(room)
+}
+
+func (x *Index) findName(name Name) place {
+	return x.byName.find(x.hashName(name), func(at place) bool { return x.rows.at(at).Name == name })
+}
+
+func (x *Index) findKey(key token.Key) place {
+	return x.byKey.find(x.hashKey(key), func(at place) bool { return hasKey(x.rows.at(at).stored, key) })
+}
+
+// begin makes the first hash possible.
+func (x *Index) begin() {
+	if x.from == nil {
+		x.seed, x.from = maphash.MakeSeed(), make(map[string]*int)
+	}
+}
+
+func (x *Index) hashKey(key token.Key) uint64 {
+	if x.from == nil {
+		return 0
+	}
+	return maphash.Bytes(x.seed, key[:])
+}
+
+func (x *Index) hashName(name Name) uint64 {
+	if x.from == nil {
+		return 0
+	}
+	var h maphash.Hash
+	h.SetSeed(x.seed)
+	_, _ = h.WriteString(name.User)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(name.Name)
+	return h.Sum64()
 }
 
 // OfUser implements Reader. It looks at every token, which few plans ask for.
@@ -53,9 +116,10 @@ func (x *Index) OfUser(user string) []Record {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var own []Record
-	for name, r := range x.byName {
-		if name.User == user {
-			own = append(own, *r)
+	for at := range x.byName.all {
+		if found := x.rows.at(at); found.User == user {
+			r, _ := found.record(nil)
+			own = append(own, r)
 		}
 	}
 	slices.SortFunc(own, func(a, b Record) int { return a.Name.Compare(b.Name) })
@@ -67,9 +131,9 @@ func (x *Index) NamesOf(users map[string]bool) map[string][]string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	names := make(map[string][]string, len(users))
-	for name := range x.byName {
-		if users[name.User] {
-			names[name.User] = append(names[name.User], name.Name)
+	for at := range x.byName.all {
+		if found := x.rows.at(at); users[found.User] {
+			names[found.User] = append(names[found.User], found.Name.Name)
 		}
 	}
 	return names
@@ -79,7 +143,10 @@ func (x *Index) NamesOf(users map[string]bool) map[string][]string {
 func (x *Index) CountFrom(dir string) int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.from[dir]
+	if n := x.from[dir]; n != nil {
+		return *n
+	}
+	return 0
 }
 
 // Mark implements Reader.
@@ -90,24 +157,17 @@ func (x *Index) Mark(id MarkID) (Mark, bool) {
 	return m, ok
 }
 
-func found(r *Record) (Record, bool) {
-	if r == nil {
-		return Record{}, false
-	}
-	return *r, true
-}
-
 // Tokens yields what there is at the moment of the call.
 func (x *Index) Tokens() iter.Seq[Record] {
 	x.mu.RLock()
-	all := make([]*Record, 0, len(x.byName))
-	for _, r := range x.byName {
-		all = append(all, r)
+	all := make([]row, 0, x.byName.len)
+	for at := range x.byName.all {
+		all = append(all, x.rows.at(at))
 	}
 	x.mu.RUnlock()
 	return func(yield func(Record) bool) {
-		for _, r := range all {
-			if !yield(*r) {
+		for _, found := range all {
+			if r, ok := found.record(nil); ok && !yield(r) {
 				return
 			}
 		}
@@ -133,7 +193,7 @@ func (x *Index) Marks() iter.Seq[Mark] {
 func (x *Index) Len() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return len(x.byName)
+	return x.byName.len
 }
 
 // LenMarks is the number of marks.
@@ -143,101 +203,79 @@ func (x *Index) LenMarks() int {
 	return len(x.marks)
 }
 
-// Check tests the preconditions of a batch against what is durable: its
-// expectations, and that each key has one owner. It returns ErrConflict.
-// Backends that write alone hold a lock from Check to Apply.
-func (x *Index) Check(b *Batch) error {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	for name, want := range b.Expect {
-		var have Revision
-		if r := x.byName[name]; r != nil {
-			have = r.Revision
-		}
-		if have != want {
-			return fmt.Errorf("%w: a token is at revision %d, not %d", ErrConflict, have, want)
-		}
-	}
-	for id, want := range b.ExpectMarks {
-		if have := x.marks[id].Revision; have != want {
-			return fmt.Errorf("%w: a mark is at revision %d, not %d", ErrConflict, have, want)
-		}
-	}
-	return x.checkKeys(b)
-}
-
-func (x *Index) checkKeys(b *Batch) error {
-	written := make(map[Name]bool, len(b.Put)+len(b.Delete))
-	for i := range b.Put {
-		written[b.Put[i].Name] = true
-	}
-	for _, name := range b.Delete {
-		written[name] = true
-	}
-	taken := make(map[token.Key]Name, len(b.Put))
-	for i := range b.Put {
-		for _, key := range b.Put[i].Keys() {
-			owner := x.byKey[key]
-			by, twice := taken[key]
-			if twice && by != b.Put[i].Name || owner != nil && !written[owner.Name] {
-				return fmt.Errorf("%w: a key belongs to another token", ErrConflict)
-			}
-			taken[key] = b.Put[i].Name
-		}
-	}
-	return nil
-}
-
-// Gone lists the tokens that are there, and would not be after the batch. One
-// that it renames would.
-func (x *Index) Gone(b *Batch) []TokenID {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	stays := make(map[TokenID]bool, len(b.Put))
-	for i := range b.Put {
-		stays[b.Put[i].ID] = true
-	}
-	var gone []TokenID
-	look := func(name Name) {
-		if r := x.byName[name]; r != nil && !stays[r.ID] {
-			gone = append(gone, r.ID)
-		}
-	}
-	for _, name := range b.Delete {
-		look(name)
-	}
-	for i := range b.Put {
-		look(b.Put[i].Name)
-	}
-	return gone
-}
-
 // Apply makes a batch visible, all of it at one moment.
 func (x *Index) Apply(b *Batch) {
+	x.apply(b)
+	for x.compact() {
+	}
+}
+
+func (x *Index) apply(b *Batch) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.begin()
+	room := new(Room)
 	for _, name := range b.Delete {
-		x.remove(name)
+		x.remove(name, room)
 	}
 	for i := range b.Put {
-		x.remove(b.Put[i].Name)
+		x.remove(b.Put[i].Name, room)
 	}
+	var stored []byte
 	for i := range b.Put {
-		r := b.Put[i]
-		x.add(&r)
+		r := &b.Put[i]
+		stored = AppendRecord(stored[:0], r)
+		x.add(x.rows.add(r.Name, stored), r)
 	}
 	x.setMarks(b.Marks)
 }
 
-// Load adds what a backend finds when it opens. It presumes that none of the
-// tokens is there, and keeps the slice of records, which stays in memory as
-// long as one of them: both save much of the time that Apply takes.
-func (x *Index) Load(records []Record, marks []Mark) {
+// compact copies what is left in a chunk of rows, and gives that up. It tells
+// whether there was one: readers get their turn before the next.
+func (x *Index) compact() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range records {
-		x.add(&records[i])
+	n := x.rows.nextWorn()
+	if n == 0 {
+		return false
 	}
+	room := new(Room)
+	for at := range x.rows.in(n) {
+		found := x.rows.at(at)
+		hash := x.hashName(found.Name)
+		if !x.byName.has(hash, at) {
+			continue
+		}
+		to := x.rows.copy(at)
+		x.byName.move(hash, at, to)
+		r, _ := found.record(room)
+		for key := range r.keys {
+			x.byKey.move(x.hashKey(key), at, to)
+		}
+	}
+	x.rows.clear(n)
+	return true
+}
+
+// Load adds what a backend finds when it opens, in stored form. It presumes
+// that the token is not there. An error says that the row is damaged.
+func (x *Index) Load(name Name, stored []byte, room *Room) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.begin()
+	at := x.rows.add(name, stored)
+	found := x.rows.at(at)
+	r, err := decodeRecord(found.Name, found.stored, room)
+	if err == nil {
+		x.add(at, &r)
+	}
+	return err
+}
+
+// LoadMarks adds marks that a backend finds when it opens.
+func (x *Index) LoadMarks(marks []Mark) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.setMarks(marks)
 }
 
@@ -246,56 +284,57 @@ func (x *Index) Load(records []Record, marks []Mark) {
 func (x *Index) Grow(tokens int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.byName) == 0 {
-		x.byName, x.byKey = make(map[Name]*Record, tokens), make(map[token.Key]*Record, tokens)
-	}
+	x.byName.grow(tokens)
+	x.byKey.grow(tokens)
 }
 
-func (x *Index) add(r *Record) {
-	if x.byName == nil {
-		x.byName, x.byKey = make(map[Name]*Record), make(map[token.Key]*Record)
+// add has the row in a place found, which is the record's.
+func (x *Index) add(at place, r *Record) {
+	x.byName.put(x.hashName(r.Name), at)
+	for key := range r.keys {
+		x.byKey.put(x.hashKey(key), at)
 	}
-	if x.from == nil {
-		x.from = make(map[string]int)
+	x.count(r, 1)
+}
+
+func (x *Index) remove(name Name, room *Room) {
+	at := x.findName(name)
+	r, ok := x.record(at, room)
+	if !ok {
+		return
 	}
-	x.byName[r.Name] = r
-	x.from[r.Source.Dir]++
+	x.byName.remove(x.hashName(name), at)
+	for key := range r.keys {
+		x.byKey.remove(x.hashKey(key), at)
+	}
+	x.count(&r, -1)
+	x.rows.drop(at)
+}
+
+// count counts a record among those of its source, and its credentials unless
+// they are plain.
+func (x *Index) count(r *Record, by int) {
+	n := x.from[r.Source.Dir]
+	if n == nil {
+		n = new(int)
+		x.from[strings.Clone(r.Source.Dir)] = n
+	}
+	*n += by
 	for i := range r.Credentials {
-		c := &r.Credentials[i]
-		x.byKey[c.Key] = r
-		if c.Extra != nil && !c.Extra.Former.IsZero() {
-			x.byKey[c.Extra.Former] = r
-		}
-		x.countForm(c, 1)
+		x.countForm(r.Credentials[i].Form(), by)
 	}
 }
 
-// countForm counts a credential unless it is plain.
-func (x *Index) countForm(c *Credential, by int) {
-	f := c.Form()
+func (x *Index) countForm(f Form, by int) {
 	if f == (Form{}) {
 		return
 	}
 	if x.forms == nil {
 		x.forms = make(map[Form]int)
 	}
+	f.Import = strings.Clone(f.Import)
 	if x.forms[f] += by; x.forms[f] == 0 {
 		delete(x.forms, f)
-	}
-}
-
-func (x *Index) remove(name Name) {
-	old := x.byName[name]
-	if old == nil {
-		return
-	}
-	delete(x.byName, name)
-	x.from[old.Source.Dir]--
-	for _, key := range old.Keys() {
-		delete(x.byKey, key)
-	}
-	for i := range old.Credentials {
-		x.countForm(&old.Credentials[i], -1)
 	}
 }
 

@@ -38,12 +38,12 @@ func (o *Output) Value() string {
 
 // OutputOf reads the value of a Written; false if it cannot.
 func OutputOf(value string) (o Output, ok bool) {
-	err := fields([]byte(value), func(f field) error {
+	err := fields(value, func(f field) error {
 		switch f.number {
 		case 1:
-			o.Name.User = f.text()
+			o.Name.User = f.text
 		case 2:
-			o.Name.Name = f.text()
+			o.Name.Name = f.text
 		case 3:
 			o.CreatedAt = f.time()
 		case 4:

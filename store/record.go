@@ -79,15 +79,16 @@ func (r *Record) Key() token.Key { return r.Credentials[0].Key }
 
 // Keys are all that select the token: those of its credentials, and those that
 // they had as another product's.
-func (r *Record) Keys() []token.Key {
-	var keys []token.Key
+func (r *Record) Keys() []token.Key { return slices.Collect(r.keys) }
+
+// keys yields Keys.
+func (r *Record) keys(yield func(token.Key) bool) {
 	for i := range r.Credentials {
 		c := &r.Credentials[i]
-		if keys = append(keys, c.Key); !c.Former().IsZero() {
-			keys = append(keys, c.Former())
+		if !yield(c.Key) || !c.Former().IsZero() && !yield(c.Former()) {
+			return
 		}
 	}
-	return keys
 }
 
 // Credential finds the credential with that key, nil if there is none.

@@ -78,7 +78,7 @@ func (l *Local) Tokens(ctx context.Context) ([]Token, error) {
 	now := l.Now()
 	tokens := []Token{}
 	for rec := range l.Store.Tokens() {
-		_, rule, _ := l.Store.Lookup(rec.Key())
+		_, rule, _ := l.Store.Lookup(rec.Key(), nil)
 		tokens = append(tokens, newToken(&rec, rule, uses[rec.ID], now))
 	}
 	slices.SortFunc(tokens, func(a, b Token) int { return a.name().Compare(b.name()) })

@@ -24,6 +24,7 @@ func BenchmarkDecision(b *testing.B) {
 			ask := func(text string) {
 				now := time.Now()
 				d := register.Ask(&verify.Question{Text: text, Gate: &gate}, now)
+				defer d.Release()
 				if d.Reason != verify.Yes {
 					b.Errorf("%v", d.Reason)
 				}

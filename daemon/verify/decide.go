@@ -3,6 +3,7 @@ package verify
 import (
 	"crypto/rand"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -18,6 +19,7 @@ type Decision struct {
 	Presented  token.Key
 	Record     store.Record
 	Credential *store.Credential
+	room       *store.Room // where the record's lists are
 	// Outdated: today the store would keep the credential in another form,
 	// which is made of Digest.
 	Outdated bool
@@ -32,9 +34,22 @@ func (d *Decision) used(client netip.Addr, now time.Time) store.Used {
 	}
 }
 
+// rooms are spare, so that the lists of a record need no new memory.
+var rooms = sync.Pool{New: func() any { return new(store.Room) }}
+
+// Release gives back the memory of Record's lists and of Credential, which must
+// not be looked at any more: the next decision will be in there. Decisions that
+// are not released are collected as garbage.
+func (d *Decision) Release() {
+	if d.room != nil {
+		rooms.Put(d.room)
+	}
+	*d = Decision{Reason: d.Reason}
+}
+
 // Tokens is what a Register looks in. store.Store is one.
 type Tokens interface {
-	Lookup(token.Key) (store.Record, store.Rule, bool)
+	Lookup(token.Key, *store.Room) (store.Record, store.Rule, bool)
 }
 
 // Register is where tokens are looked up, and what it takes to recognize them.
@@ -58,11 +73,22 @@ type Question struct {
 // another product digested. It allocates only for the last, and where a route
 // has to be found.
 func (r *Register) Ask(q *Question, now time.Time) Decision {
+	room, _ := rooms.Get().(*store.Room) // nothing else is in there
+	d := r.askAny(q, room, now)
+	if d.Reason == InvalidToken {
+		rooms.Put(room)
+	} else {
+		d.room = room
+	}
+	return d
+}
+
+func (r *Register) askAny(q *Question, room *store.Room, now time.Time) Decision {
 	native, ok := r.Formats.Native(q.Text)
 	if !ok {
 		native = decoy
 	}
-	d := r.ask(native, q, now)
+	d := r.ask(native, q, room, now)
 	if d.Reason != InvalidToken {
 		return d
 	}
@@ -70,7 +96,7 @@ func (r *Register) Ask(q *Question, now time.Time) Decision {
 	if !ok {
 		opaque = decoy
 	}
-	d = r.ask(opaque, q, now)
+	d = r.ask(opaque, q, room, now)
 	if d.Reason == InvalidToken {
 		d = r.askImported(opaque, q, now)
 	}
@@ -78,18 +104,19 @@ func (r *Register) Ask(q *Question, now time.Time) Decision {
 }
 
 // ask decides on a token by its own key and digest.
-func (r *Register) ask(presented token.Token, q *Question, now time.Time) Decision {
-	rec, rule, _ := r.Tokens.Lookup(presented.Key)
+func (r *Register) ask(presented token.Token, q *Question, room *store.Room, now time.Time) Decision {
+	rec, rule, _ := r.Tokens.Lookup(presented.Key, room)
 	c := proven(&rec, r.Keys, presented, now)
 	return r.decision(&rec, rule, c, presented, q, now)
 }
 
 // askImported decides on a token by what other products may have kept of it.
-// All imports are asked, whichever has it (invariant 3).
+// All imports are asked, whichever has it (invariant 3), so what one of them
+// has found is not put into a room that the next one would need.
 func (r *Register) askImported(presented token.Token, q *Question, now time.Time) Decision {
 	d := Decision{Reason: InvalidToken}
 	for _, digest := range r.Keys.Imported(presented.Reveal()) {
-		rec, rule, _ := r.Tokens.Lookup(digest.Key())
+		rec, rule, _ := r.Tokens.Lookup(digest.Key(), nil)
 		c := provenImported(&rec, &digest, now)
 		if c != nil {
 			d = r.decision(&rec, rule, c, presented, q, now)

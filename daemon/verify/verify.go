@@ -24,6 +24,8 @@
 //  8. Until the daemon is ready nobody gets another answer than NotReady.
 //  9. A path is matched only if every program understands it alike. No path is
 //     repaired.
+//  10. What an answer is made of lies where the next one's will lie: nothing
+//     looks at it any more once the decision is released.
 package verify
 
 import (
@@ -115,6 +117,7 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, rest string) {
 	}
 	q, now := Question{Gate: gate}, h.Now()
 	d := h.decide(r, &q, behind, rules, now)
+	defer d.Release()
 	if h.Decided != nil {
 		h.Decided(gate.Name, d.Reason, d.Presented)
 	}

@@ -4,20 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/tokendrop/tokendrop/store"
 )
 
-const (
-	// loadSize is how many rows are read before they are decoded.
-	loadSize = 4096
-	// shareSize is how many tokens share their memory, and go to the index at
-	// once. More would hardly be faster, and live on while one of them does.
-	shareSize = 64
-)
+// loadSize is how many rows are read before they are decoded.
+const loadSize = 4096
 
 // maxGrow bounds what a count that is wrong can cost.
 const maxGrow = 1 << 21
@@ -82,8 +76,9 @@ func (s *Store) loadTokens(ctx context.Context) error {
 		defer close(read)
 		failed <- s.disk.readTokens(ctx, read)
 	}()
+	room := new(store.Room)
 	for rows := range read {
-		if err := s.loadRows(rows); err != nil {
+		if err := s.loadRows(rows, room); err != nil {
 			cancel()
 			return errors.Join(err, <-failed)
 		}
@@ -91,13 +86,15 @@ func (s *Store) loadTokens(ctx context.Context) error {
 	return <-failed
 }
 
-func (s *Store) loadRows(rows []row) error {
-	for some := range slices.Chunk(rows, shareSize) {
-		records, err := decodeTokens(some)
+func (s *Store) loadRows(rows []row, room *store.Room) error {
+	for _, r := range rows {
+		name, err := decodeTokenKey(r.key)
 		if err != nil {
 			return err
 		}
-		s.Load(records, nil)
+		if err := s.Load(name, r.value, room); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 	}
 	return nil
 }
@@ -132,22 +129,6 @@ func (d *disk) readTokens(ctx context.Context, to chan<- []row) error {
 	return flush()
 }
 
-func decodeTokens(rows []row) ([]store.Record, error) {
-	records := make([]store.Record, 0, len(rows))
-	for _, r := range rows {
-		name, err := decodeTokenKey(r.key)
-		if err != nil {
-			return nil, err
-		}
-		record, err := store.DecodeRecord(name, r.value)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		records = append(records, record)
-	}
-	return records, nil
-}
-
 func (s *Store) loadMarks(ctx context.Context) error {
 	var marks []store.Mark
 	err := s.disk.each(markKind, func(r row) error {
@@ -165,6 +146,6 @@ func (s *Store) loadMarks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Load(nil, marks)
+	s.LoadMarks(marks)
 	return nil
 }

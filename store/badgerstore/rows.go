@@ -63,8 +63,8 @@ func decodeTokenKey(key []byte) (store.Name, error) {
 	if n <= 0 || size > uint64(len(key)-1-n) {
 		return store.Name{}, ErrDamaged
 	}
-	user, name := key[1+n:][:size], key[1+n:][size:]
-	return store.Name{User: string(user), Name: string(name)}, nil
+	text := string(key[1+n:])
+	return store.Name{User: text[:size], Name: text[size:]}, nil
 }
 
 func markKey(id store.MarkID) []byte {

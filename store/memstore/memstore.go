@@ -84,13 +84,10 @@ func Open(disk *Disk, faults Faults) (*Store, error) {
 }
 
 func (d *Disk) load(x *store.Index) error {
-	records := make([]store.Record, 0, len(d.tokens))
 	for name, row := range d.tokens {
-		r, err := store.DecodeRecord(name, row)
-		if err != nil {
+		if err := x.Load(name, row, nil); err != nil {
 			return err
 		}
-		records = append(records, r)
 	}
 	marks := make([]store.Mark, 0, len(d.marks))
 	for id, row := range d.marks {
@@ -100,7 +97,7 @@ func (d *Disk) load(x *store.Index) error {
 		}
 		marks = append(marks, m)
 	}
-	x.Load(records, marks)
+	x.LoadMarks(marks)
 	return nil
 }
 

@@ -61,7 +61,7 @@ func (b *bench) checkRound(width int) bool {
 		return false
 	}
 	for i := range 2 * width {
-		r, rule, ok := b.Lookup(key(i))
+		r, rule, ok := b.Lookup(key(i), nil)
 		if ok && rule.Reason != strconv.FormatUint(r.Generation, 10) {
 			b.Errorf("Lookup gives a token at %d with a rule at %s", r.Generation, rule.Reason)
 			return false

@@ -220,7 +220,7 @@ func (b *bench) checkReaders(s state) {
 			if got, ok := b.ByKey(key); !ok || got.Name != name {
 				b.Errorf("ByKey = %v, %v, want %v", got.Name, ok, name)
 			}
-			got, rule, ok := b.Lookup(key)
+			got, rule, ok := b.Lookup(key, nil)
 			if want := ruleOf(s.Marks, name.User); !ok || got.Name != name || rule != want {
 				b.Errorf("Lookup = %v, %+v, %v, want %v, %+v", got.Name, rule, ok, name, want)
 			}
