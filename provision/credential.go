@@ -75,7 +75,7 @@ func revoked(e *Entry, key Stated[token.Key]) {
 		if s.outside() {
 			return
 		}
-		e.Key, e.Imports = Stated[token.Key]{Value: s.Key, Pos: s.Pos, OK: true}, s.Imports
+		e.Key, e.Aliases = Stated[token.Key]{Value: s.Key, Pos: s.Pos, OK: true}, s.Aliases
 	}
 	e.Sources = nil
 }

@@ -51,10 +51,11 @@ func (s *Settings) decoder() Decoder {
 // fails only if there is no randomness to encrypt the token with.
 func (d Decoder) credential(t token.Token) (Credential, error) {
 	c := Credential{Key: t.Key, HasKey: true, Digest: t.Digest()}
-	if t.Kind() == token.Opaque {
-		for _, digest := range d.keys.Imported(t.Reveal()) {
-			c.Imports = append(c.Imports, digest.Key())
-		}
+	if opaque, ok := token.ParseOpaque(t.Reveal()); ok && opaque.Key != t.Key {
+		c.Aliases = append(c.Aliases, opaque.Key)
+	}
+	for _, digest := range d.keys.Imported(t.Reveal()) {
+		c.Aliases = append(c.Aliases, digest.Key())
 	}
 	var err error
 	c.Sealed, err = d.seal.Seal(t)

@@ -68,7 +68,7 @@ func TestSelectors(t *testing.T) {
 		11: {Action: Revoke, Keys: stated([]token.Key{key})},
 		12: {Action: Revoke, Selector: all, All: stated(true)},
 		13: {Action: Revoke, Selector: alice},
-		14: {Action: Revoke, Selector: keyed},
+		14: {Action: Revoke, Selector: keyed, Aliases: []token.Key{mustKey(t, "06244f40-5eb5-fbe6-258d-bc1e78ab6962")}},
 		15: {Action: Revoke, Selector: Selector{Key: stated(key), User: alice.User, Name: alice.Name}},
 		16: {
 			Action: Regenerate, Selector: alice, Sources: []Source{{Generate: true}},

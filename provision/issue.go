@@ -98,10 +98,10 @@ func (p *planner) credential(rec *store.Record, old []store.Credential, keep tok
 			return old[i], false, nil
 		}
 	}
-	if owner, taken := p.draft.ByKey(stated.Key); taken && owner.Name != rec.Name {
-		return store.Credential{}, false, p.taken(s.Pos, &owner)
-	}
-	for _, key := range append([]token.Key{stated.Key}, stated.Imports...) {
+	for _, key := range append([]token.Key{stated.Key}, stated.Aliases...) {
+		if owner, taken := p.draft.ByKey(key); taken && owner.Name != rec.Name {
+			return store.Credential{}, false, p.taken(s.Pos, &owner)
+		}
 		if p.revoked(key, rec.User) {
 			return store.Credential{}, false, refuse(s.Pos, wasRevoked)
 		}
@@ -200,7 +200,7 @@ func (p *planner) states(s *Source, c *store.Credential) bool {
 	case s.imported():
 		return kept != nil && kept.Equal(s.Imported) || c.Former() == s.Key
 	case kept != nil:
-		return slices.Contains(s.Imports, c.Key)
+		return slices.Contains(s.Aliases, c.Key)
 	}
 	return (!s.HasKey || s.Key == c.Key) && p.env.Keys.Proves(c.Digest, c.Pepper, s.Digest)
 }

@@ -86,9 +86,8 @@ type Entry struct {
 	// Expect is how many tokens Keys or All has to find.
 	Expect Stated[int]
 
-	// Imports are the keys that the token of a revoke has wherever a digest of
-	// it was imported.
-	Imports []token.Key
+	// Aliases are those of the credential that a revoke states.
+	Aliases []token.Key
 
 	// Sources are the credentials: none, one or two. Of two the first one's
 	// key is the token's.
@@ -160,9 +159,9 @@ type Credential struct {
 	// Imported is another product's digest, which is stated in the place of
 	// Digest. The zero one is none.
 	Imported token.ImportedDigest
-	// Imports are the keys that a literal token has wherever a digest of it was
-	// imported.
-	Imports []token.Key
+	// Aliases are further keys that the text of a literal token may be known by:
+	// that of an opaque token, and those of digests that were imported.
+	Aliases []token.Key
 	// Sealed is the text of a literal token, encrypted; nil where that is not
 	// configured.
 	Sealed []byte

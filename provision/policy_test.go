@@ -130,7 +130,7 @@ func TestPolicyOnUsers(t *testing.T) {
 		{name: "create its key", have: []string{root}, entries: []string{"action: create, user: ci-a, name: n, " + tok(0)}, want: "refused: key is taken"},
 		{name: "all", have: []string{root}, entries: []string{"action: delete, user: root, all: true"}, want: "", same: true},
 		{name: "all, expecting some", have: []string{root}, entries: []string{"action: delete, user: root, all: true, expect: 1"}, want: "refused: selects 0 tokens", same: true},
-		{name: "update all", have: []string{root}, entries: []string{"action: update, user: root, all: true, set: {active: false}"}, want: "", same: true},
+		{name: "update all", have: []string{root}, entries: []string{"action: update, user: root, all: true, set: {active: false}"}, want: "refused: there is no such token", same: true},
 		{
 			name: "a list of own and foreign keys", have: []string{root, "action: create, user: ci-a, name: n, " + tok(1)},
 			entries: []string{"action: disable, key: [" + keyOf(numbered[1]) + ", " + keyOf(numbered[0]) + "]"}, want: thereIsNone,
@@ -407,6 +407,29 @@ func TestPolicyOnRevocation(t *testing.T) {
 	}
 }
 
+// Without a rule on users a key is forbidden to everybody, unless a token outside
+// of the policy has it: its owner could never rotate it again.
+func TestPolicyOnRevocationOfWhatIsOutside(t *testing.T) {
+	for policy, want := range map[*Policy]string{
+		{Types: []store.Type{store.ReadOnly}}:                         "refused: " + isTaken,
+		{Types: []store.Type{store.ReadOnly}, Users: []string{"**"}}:  "refused: " + isTaken,
+		{Types: []store.Type{store.ReadOnly}, Users: []string{"ci*"}}: "revoked",
+	} {
+		w := policed(t, *policy)
+		w.must(entry(rootHas + tok(0)))
+		user := "ci"
+		if want != "revoked" {
+			user = "root"
+		}
+		if got := w.in(entry("action: revoke, user: " + user + ", name: n, " + key0)); got != want {
+			t.Errorf("%s under %v: %s", user, policy, got)
+		}
+		if got := w.must(entry("action: regenerate, user: root, name: hidden")); got != "updated" {
+			t.Errorf("the owner's rotation: %s", got)
+		}
+	}
+}
+
 // The keys that a revoked token would have elsewhere may be those of another's.
 func TestPolicyOnRevocationOfImports(t *testing.T) {
 	w := policed(t, byUsers)
@@ -415,11 +438,12 @@ func TestPolicyOnRevocationOfImports(t *testing.T) {
 	if got := w.in(entry("action: revoke, token: " + strapiToken)); got != "revoked" {
 		t.Error(got)
 	}
-	for user, want := range map[string]string{"ci-a": wasRevoked, "root": ""} {
-		_, problems := w.apply(entry("action: create, user: " + user + ", name: n, " + byStrapi))
-		if refused := len(problems) > 0; refused != (want != "") || refused && problems[0].Text != want {
-			t.Errorf("%s: %v", user, problems)
-		}
+	_, problems := w.apply(entry("action: create, user: ci-a, name: n, " + byStrapi))
+	if len(problems) != 1 || problems[0].Text != wasRevoked {
+		t.Errorf("for the user: %v", problems)
+	}
+	if _, problems := w.apply(entry("action: create, user: root, name: n, " + byStrapi)); len(problems) > 0 {
+		t.Errorf("for another one: %v", problems)
 	}
 }
 

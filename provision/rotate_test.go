@@ -239,6 +239,14 @@ func TestSeveralTokens(t *testing.T) {
 	if got := w.must(entry("action: delete, user: anna, all: true, expect: 3")); got != "deleted deleted deleted" {
 		t.Errorf("delete all: %s", got)
 	}
+	if _, problems := w.apply(entry("action: disable, user: anna, all: true")); len(problems) != 1 || problems[0].Text != errNotThere {
+		t.Errorf("all of a user without tokens: %v", problems)
+	}
+	for _, nothing := range []string{"disable, user: anna, all: true, expect: 0", "delete, user: anna, all: true"} {
+		if got := w.must(entry("action: " + nothing)); got != "" {
+			t.Errorf("%s: %s", nothing, got)
+		}
+	}
 	if got := w.must(entry("action: delete, " + keys)); got != "unchanged unchanged" {
 		t.Errorf("delete of what is gone: %s", got)
 	}

@@ -54,7 +54,8 @@ func (p *planner) each(e *Entry, presence presence, do func(store.Record) error)
 	if err != nil {
 		return err
 	}
-	if len(missing) > 0 && presence == needed {
+	nobody := e.All.OK && len(found) == 0 && !e.Expect.OK
+	if presence == needed && (len(missing) > 0 || nobody) {
 		return refuse(e.Keys.Pos, errNotThere)
 	}
 	for _, m := range missing {
@@ -108,22 +109,21 @@ func (p *planner) withKeys(keys []token.Key) (found []store.Record, missing []to
 }
 
 // revoke deletes tokens and remembers all of their keys, and the keys that
-// nobody has. A token that is stated in full may be there by its digest in
-// another product.
+// nobody has. A token that is stated in full may be there under an alias.
 func (p *planner) revoke(e *Entry) error {
 	found, missing, err := p.selected(e)
 	if err != nil {
 		return err
 	}
-	imported, others := p.withKeys(e.Imports)
-	if len(imported) > 0 {
+	more, others := p.withKeys(e.Aliases)
+	if len(more) > 0 {
 		others, missing = append(others, missing...), nil
 	}
 	for _, rec := range found {
 		p.takeBack(e, &rec, others)
-		imported = slices.DeleteFunc(imported, func(r store.Record) bool { return r.Name == rec.Name })
+		more = slices.DeleteFunc(more, func(r store.Record) bool { return r.Name == rec.Name })
 	}
-	for _, rec := range imported {
+	for _, rec := range more {
 		p.takeBack(e, &rec, others)
 	}
 	for _, key := range missing {
@@ -134,8 +134,7 @@ func (p *planner) revoke(e *Entry) error {
 	return nil
 }
 
-// takeBack deletes a token and remembers its keys, and others that it would have
-// if it were imported.
+// takeBack deletes a token and remembers its keys, and aliases that no token has.
 func (p *planner) takeBack(e *Entry, rec *store.Record, others []token.Key) {
 	for _, key := range rec.Keys() {
 		p.draft.SetMark(store.RevokedID(key, ""), "")
@@ -150,8 +149,7 @@ func (p *planner) takeBack(e *Entry, rec *store.Record, others []token.Key) {
 	p.remove(e, rec, store.KeysRevoked)
 }
 
-// forbid revokes a key that no token has, and others that its token would have
-// if it were imported. Where the policy has a rule on users, that is for the user
+// forbid revokes a key that no token has, and its aliases. Where the policy has a rule on users, that is for the user
 // alone who is stated: the key may be that of another's token, which is not seen,
 // or which is yet to come.
 func (p *planner) forbid(e *Entry, key token.Key, others []token.Key) error {
@@ -163,6 +161,9 @@ func (p *planner) forbid(e *Entry, key token.Key, others []token.Key) error {
 	}
 	change := store.Change{Action: string(e.Action), Key: key, Name: e.TokenName(), Result: store.Unchanged}
 	for _, k := range append([]token.Key{key}, others...) {
+		if hidden, ok := p.draft.ByKey(k); ok && (user == "" || user == hidden.User) {
+			return refuse(Pos{}, isTaken) // or the owner could not rotate it any more
+		}
 		if !k.IsZero() && !p.revoked(k, user) {
 			p.draft.SetMark(store.RevokedID(k, user), "")
 			change.Result = store.KeysRevoked

@@ -157,6 +157,20 @@ func (x *Index) Mark(id MarkID) (Mark, bool) {
 	return m, ok
 }
 
+// Revoked implements Store. It does not allocate.
+func (x *Index) Revoked(key token.Key, user string) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	name := append(append(make([]byte, 0, len(key)+maxUser), key[:]...), user...)
+	_, forAll := x.marks[MarkID{Revoked, string(name[:len(key)])}]
+	_, forUser := x.marks[MarkID{Revoked, string(name)}]
+	return forAll || forUser
+}
+
+// maxUser is how many bytes a user has at most; a longer one would only cost
+// an allocation.
+const maxUser = 256
+
 // Tokens yields what there is at the moment of the call.
 func (x *Index) Tokens() iter.Seq[Record] {
 	x.mu.RLock()

@@ -75,6 +75,9 @@ func TestRules(t *testing.T) {
 		{"/users/an*", Rule{Reason: "an again"}}, // replaced
 		{"/users/bob", blocked("bob")},
 		{"/users/bob", Rule{}},
+		{"x*", Rule{Reason: "begins"}},
+		{"*y", blocked("ends")},
+		{"*z", Rule{Reason: "ends"}},
 	} {
 		r.set(step.pattern, step.rule)
 	}
@@ -86,13 +89,15 @@ func TestRules(t *testing.T) {
 		"/users/bob":    {},
 		"/users/x/y":    blocked("everybody"),
 		"":              blocked("everybody"),
+		"xy":            blocked("ends"), // of equals, the one that blocks
+		"xz":            {Reason: "ends"},
 	} {
 		if got := r.of(user); got != want {
 			t.Errorf("the rule for %q is %+v, want %+v", user, got, want)
 		}
 	}
-	if n := len(r.patterns); n != 4 {
-		t.Errorf("%d patterns are kept, want 4", n)
+	if n := len(r.patterns); n != 7 {
+		t.Errorf("%d patterns are kept, want 7", n)
 	}
 	if got := new(rules).of("u"); got != (Rule{}) {
 		t.Errorf("without rules the rule is %+v", got)

@@ -93,13 +93,20 @@ func MoreSpecific(a, b string) bool {
 	if IsPattern(a) != IsPattern(b) {
 		return !IsPattern(a)
 	}
-	if la, lb := literal(a), literal(b); la != lb {
-		return la > lb
+	ra, rb := rankOf(a), rankOf(b)
+	if ra.literal != rb.literal {
+		return ra.literal > rb.literal
 	}
-	if wa, wb := strings.Count(a, "**"), strings.Count(b, "**"); wa != wb {
-		return wa < wb
+	if ra.wide != rb.wide {
+		return ra.wide < rb.wide
 	}
 	return a < b
 }
 
-func literal(pattern string) int { return len(pattern) - strings.Count(pattern, "*") }
+// rank is how specific a pattern is: by its characters that are no stars, and
+// its stars that match slashes.
+type rank struct{ literal, wide int }
+
+func rankOf(pattern string) rank {
+	return rank{len(pattern) - strings.Count(pattern, "*"), strings.Count(pattern, "**")}
+}

@@ -10,6 +10,7 @@ type rules struct {
 
 type patternRule struct {
 	pattern string
+	rank    rank
 	rule    Rule
 }
 
@@ -28,18 +29,33 @@ func (r *rules) set(pattern string, rule Rule) {
 		r.patterns[at].rule = rule
 		return
 	}
-	r.patterns = slices.Insert(r.patterns, at, patternRule{pattern, rule})
+	r.patterns = slices.Insert(r.patterns, at, patternRule{pattern, rankOf(pattern), rule})
 }
 
-// of is the most specific rule for a user, the zero Rule if there is none.
+// of is the most specific rule for a user, the zero Rule if there is none. Of
+// rules that are equally specific, one that blocks holds.
 func (r *rules) of(user string) Rule {
 	if rule, ok := r.exact[user]; ok {
 		return rule
 	}
-	for _, p := range r.patterns {
-		if Match(p.pattern, user) {
-			return p.rule
+	var found *patternRule
+	for i := range r.patterns {
+		p := &r.patterns[i]
+		if found != nil && p.rank != found.rank {
+			break
+		}
+		if !Match(p.pattern, user) {
+			continue
+		}
+		if found == nil || p.rule.Blocked {
+			found = p
+		}
+		if found.rule.Blocked {
+			break
 		}
 	}
-	return Rule{}
+	if found == nil {
+		return Rule{}
+	}
+	return found.rule
 }

@@ -93,6 +93,9 @@ type Store interface {
 	// place of those that were in it; nil is new memory.
 	Lookup(key token.Key, room *Room) (Record, Rule, bool)
 
+	// Revoked tells whether a key was revoked, for everybody or for that user.
+	Revoked(key token.Key, user string) bool
+
 	// Tokens yields every token, in no particular order, as they were at one
 	// moment.
 	Tokens() iter.Seq[Record]

@@ -50,6 +50,7 @@ func (d *Decision) Release() {
 // Tokens is what a Register looks in. store.Store is one.
 type Tokens interface {
 	Lookup(token.Key, *store.Room) (store.Record, store.Rule, bool)
+	Revoked(key token.Key, user string) bool
 }
 
 // Register is where tokens are looked up, and what it takes to recognize them.
@@ -70,8 +71,9 @@ type Question struct {
 
 // Ask looks the text of a token up and decides on it: as a token of the formats
 // or, unless that is one of the store's, as an opaque one, or then as one that
-// another product digested. It allocates only for the last, and where a route
-// has to be found.
+// another product digested; a text that was revoked as one of them is not good
+// as another. It allocates only for an imported token, and where a route has to
+// be found.
 func (r *Register) Ask(q *Question, now time.Time) Decision {
 	room, _ := rooms.Get().(*store.Room) // nothing else is in there
 	d := r.askAny(q, room, now)
@@ -84,8 +86,8 @@ func (r *Register) Ask(q *Question, now time.Time) Decision {
 }
 
 func (r *Register) askAny(q *Question, room *store.Room, now time.Time) Decision {
-	native, ok := r.Formats.Native(q.Text)
-	if !ok {
+	native, isNative := r.Formats.Native(q.Text)
+	if !isNative {
 		native = decoy
 	}
 	d := r.ask(native, q, room, now)
@@ -97,8 +99,16 @@ func (r *Register) askAny(q *Question, room *store.Room, now time.Time) Decision
 		opaque = decoy
 	}
 	d = r.ask(opaque, q, room, now)
-	if d.Reason == InvalidToken {
+	isImported := d.Reason == InvalidToken
+	if isImported {
 		d = r.askImported(opaque, q, now)
+	}
+	if d.Reason == InvalidToken {
+		return d
+	}
+	user := d.Record.User
+	if isNative && r.Tokens.Revoked(native.Key, user) || isImported && r.Tokens.Revoked(opaque.Key, user) {
+		return Decision{Reason: InvalidToken}
 	}
 	return d
 }
