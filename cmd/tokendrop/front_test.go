@@ -33,6 +33,11 @@ type site struct {
 // and tokens. Those of the office are good from officeAddress.
 func newSite(t *testing.T, folder string) *site {
 	t.Helper()
+	l, err := net.Listen("tcp", officeAddress+":0")
+	if err != nil {
+		skip(t, "127.0.0.1 is the only loopback address here")
+	}
+	l.Close()
 	s := &site{machine: newMachine(t), gate: freeAddress(t), front: freeAddress(t)}
 	app := httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(app.Close)

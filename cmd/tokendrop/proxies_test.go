@@ -1,15 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The tokens that go with the keys and digests in the tokens.yaml of each
@@ -98,6 +103,7 @@ var (
 		{"identity", (*site).checkIdentity},
 		{"forged", (*site).checkForged},
 		{"tokens", (*site).checkTokens},
+		{"one connection", (*site).checkConnection},
 		{"bodies", (*site).checkBodies},
 		{"paths", (*site).checkPaths},
 		{"daemon down", (*site).checkDown}, // the last one
@@ -107,6 +113,7 @@ var (
 		{"upgrades", (*site).checkUpgrades},
 		{"headers without an end", (*site).checkLong},
 		{"daemon stands still", (*site).checkStill},
+		{"judged", (*site).checkJudged},
 	}, spokenChecks...)
 )
 
@@ -338,34 +345,38 @@ func (s *site) checkBodies() {
 	}
 }
 
-// What was judged is what the service gets. Paths that programs understand in
-// different ways are refused.
+// hostilePaths are understood in different ways by different programs, or are
+// none that the gate has a route for.
+var hostilePaths = []string{
+	"/api/articles/..%2f7", "/api/articles/a%2Fb", "/api//articles/7", "//api/articles/7", "/api/articles//7", "/api/articles/7;x=1",
+	"/api/;x/articles/7", "/api/x/../articles/7", "/api/articles/./7", "/api/articles/7/..", "/api/articles/..", "/api/articles/%2e%2e",
+	"/admin/..%2fapi/articles/7", "/api/articles/..;/7", "/api/articles/7%00", "/api/articles/7%0d%0aX-Token-User:%20forged",
+	`/api/articles\7`, "/api/articles/%5c7", "/api/articles/%zz", "/api/articles/%c0%af", "/api/articles/7%3bx", "*", "admin", "",
+	"/api/articles/7 /admin", "/api/articles/7\t/admin", "http://api.example/admin", "http://api.example", "/api/articles/7#/../../admin",
+}
+
+// oddPaths are understood alike.
+var oddPaths = []string{
+	anArticle, "/api/articles/a%20b", "/api/articles/%37", "/api/articles/caf%C3%A9", "/api/articles/caf\u00e9", `/api/articles/"x"`,
+	"/api/articles/a%25b", "/api/articles/7?", "/api/articles/7?a=/../%2f//;b&c=%zz", "/api/articles/a+b", "/api/articles/$1{uri}",
+	"/api/articles/a%3Fb", "http://api.example/api/articles/7?x", "http://other.example/api/articles/7",
+}
+
+// What the gate accepts is what the service gets, and hostile paths are not
+// among it.
 func (s *site) checkPaths() {
-	for _, uri := range []string{
-		"/api/articles/..%2f7", "/api/articles/a%2Fb", "/api//articles/7", "//api/articles/7", "/api/articles//7", "/api/articles/7;x=1",
-		"/api/;x/articles/7", "/api/x/../articles/7", "/api/articles/./7", "/api/articles/7/..", "/api/articles/..", "/api/articles/%2e%2e",
-		"/admin/..%2fapi/articles/7", "/api/articles/..;/7", "/api/articles/7%00", "/api/articles/7%0d%0aX-Token-User:%20forged",
-		`/api/articles\7`, "/api/articles/%5c7", "/api/articles/%zz", "/api/articles/%c0%af", "/api/articles/7%3bx", "*", "admin", "",
-		"/api/articles/7 /admin", "/api/articles/7\t/admin", "http://api.example/admin", "http://api.example", "/api/articles/7#/../../admin",
-	} {
+	for _, uri := range hostilePaths {
 		got := s.call(call{token: tokenOps, method: "GET", uri: uri})
 		if got.seen != nil || got.status < 400 {
 			s.t.Errorf("%s: %s, the service was asked for %+v", uri, got, got.seen)
 		}
 	}
-	for _, uri := range []string{
-		anArticle, "/api/articles/a%20b", "/api/articles/%37", "/api/articles/caf%C3%A9", "/api/articles/caf\u00e9", `/api/articles/"x"`,
-		"/api/articles/a%25b", "/api/articles/7?", "/api/articles/7?a=/../%2f//;b&c=%zz", "/api/articles/a+b", "/api/articles/$1{uri}",
-		"/api/articles/a%3Fb", "http://api.example/api/articles/7?x", "http://other.example/api/articles/7",
-	} {
+	for _, uri := range oddPaths {
 		got := s.call(call{token: tokenOps, method: "GET", uri: uri})
-		if got.seen == nil {
-			if got.status < 400 {
-				s.t.Errorf("%s: %s", uri, got)
-			}
-			continue
-		}
-		if meant, sent := requestTarget(s.t, got.seen.URI), requestTarget(s.t, uri); meant != sent {
+		switch {
+		case got.seen == nil && got.status < 400:
+			s.t.Errorf("%s: %s", uri, got)
+		case got.seen != nil && requestTarget(s.t, got.seen.URI) != requestTarget(s.t, uri):
 			s.t.Errorf("%s: the service is asked for %s", uri, got.seen.URI)
 		}
 	}
@@ -379,6 +390,83 @@ func requestTarget(t *testing.T, uri string) string {
 		t.Fatal(err)
 	}
 	return u.EscapedPath() + "?" + u.RawQuery
+}
+
+// A gate that says yes to everything, and tells the service as the type what it
+// was told of the method, and as the name of the URI: what would be judged is
+// what the service gets, whatever it is. Of "*" HAProxy tells nothing.
+func (s *site) checkJudged() {
+	s.kill()
+	defer s.start()
+	l, err := net.Listen("tcp", s.gate)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	gate := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		told := r.Header.Get("X-Original-Uri") + r.Header.Get("X-Forwarded-Uri")
+		w.Header().Set("X-Token-Name", url.QueryEscape(told))
+		w.Header().Set("X-Token-Type", r.Header.Get("X-Original-Method")+r.Header.Get("X-Forwarded-Method"))
+	}))
+	gate.Listener.Close()
+	gate.Listener = l
+	gate.Start()
+	defer gate.Close()
+
+	passed := 0
+	for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", "PATCH", "get", "OTHER"} {
+		for _, uri := range slices.Concat(hostilePaths, oddPaths) {
+			got := s.call(call{method: method, uri: uri, header: forgedRequest()})
+			if got.seen == nil {
+				continue
+			}
+			told, err := url.QueryUnescape(got.seen.Header.Get("X-Token-Name"))
+			if told != "" {
+				passed++
+			}
+			right := told == "" || told == originForm(got.seen.URI)
+			if method := got.seen.Header.Get("X-Token-Type"); err != nil || !right || method != got.seen.Method {
+				s.t.Errorf("the gate is told %s %q (%v), the service is asked for %s %q", method, told, err, got.seen.Method, got.seen.URI)
+			}
+		}
+	}
+	if passed < 5*len(oddPaths)/2 {
+		s.t.Errorf("the service was asked %d times", passed)
+	}
+}
+
+// originForm is a target without the scheme and the host that it may begin with.
+func originForm(uri string) string {
+	if _, rest, absolute := strings.Cut(uri, "://"); absolute && !strings.HasPrefix(uri, "/") {
+		_, path, _ := strings.Cut(rest, "/")
+		return "/" + path
+	}
+	return uri
+}
+
+// What was said for one request is not said for the next.
+func (s *site) checkConnection() {
+	conn, err := net.Dial("tcp", s.front)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	answers := bufio.NewReader(conn)
+	for i, c := range []call{{token: tokenOps}, {}, {token: tokenDashboard}, {token: tokenA}, {token: tokenOps}} {
+		c.method, c.uri = "GET", anArticle
+		if _, err := io.WriteString(conn, c.text()); err != nil {
+			s.t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		want, user := []int{200, 401, 200, 401, 200}[i], []string{"ops", "", "dashboard", "", "ops"}[i]
+		if resp.StatusCode != want || err != nil || user != "" && !strings.Contains(string(body), `"X-Token-User":["`+user+`"]`) {
+			s.t.Errorf("request %d on a connection: %s, %v\n%s", i, resp.Status, err, body)
+		}
+	}
 }
 
 func (s *site) checkLong() {
