@@ -133,8 +133,12 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	return errors.Join(err, d.flush(context.WithoutCancel(ctx)))
 }
 
-// flush stores the last uses of tokens, when nobody asks about any more.
+// flush stores the last uses of tokens, and what they prove, when nobody asks
+// about any more.
 func (d *daemon) flush(ctx context.Context) error {
+	if err := d.rehasher.flush(ctx); err != nil {
+		return err
+	}
 	err := d.uses.Flush(ctx)
 	if err == nil || errors.Is(err, store.ErrUnknown) {
 		return err

@@ -47,7 +47,7 @@ func (r *rehasher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case first := <-r.proofs:
-			if err := r.rehash(ctx, r.waiting(first)); err != nil {
+			if err := r.rehash(context.WithoutCancel(ctx), r.waiting(first)); err != nil {
 				return err
 			}
 		}
@@ -56,6 +56,16 @@ func (r *rehasher) run(ctx context.Context) error {
 			return nil
 		case <-time.After(rehashPause):
 		}
+	}
+}
+
+// flush stores what waits.
+func (r *rehasher) flush(ctx context.Context) error {
+	select {
+	case first := <-r.proofs:
+		return r.rehash(ctx, r.waiting(first))
+	default:
+		return nil
 	}
 }
 

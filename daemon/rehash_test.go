@@ -109,6 +109,20 @@ func TestRehasherCollects(t *testing.T) {
 	})
 }
 
+// What was used just before the end is stored at the end.
+func TestRehasherFlush(t *testing.T) {
+	r := newRehashed(t, 3)
+	if err := r.flush(t.Context()); err != nil || r.commits.Load() != 0 {
+		t.Errorf("nothing was used: %d commits, %v", r.commits.Load(), err)
+	}
+	for i := range 3 {
+		r.offer(keyOf(i), digestOf(i))
+	}
+	if err := r.flush(t.Context()); err != nil || r.peppered() != 3 {
+		t.Errorf("%d of 3 tokens, %v", r.peppered(), err)
+	}
+}
+
 // What there is no room for is not waited for, and is taken at its next use; so
 // is what the store could not take.
 func TestRehasherNeverWaits(t *testing.T) {

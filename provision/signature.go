@@ -104,15 +104,17 @@ func (s signers) find(key ssh.PublicKey, now time.Time) (principal string, err e
 	return "", errors.New(text)
 }
 
-// admits tells whether the line lets its key sign manifests now.
+// admits tells whether the line lets its key sign manifests now, which is in the
+// time zone of the host.
 func (s *signer) admits(now time.Time) error {
+	after, before := s.after.in(now.Location()), s.before.in(now.Location())
 	switch {
 	case s.namespaces.OK && !matchList(signatureNamespace, s.namespaces.Value):
 		return errors.New(`the key that has signed may not sign in the namespace tokendrop; see "namespaces" in its line`)
-	case now.Before(s.after):
-		return fmt.Errorf("the key that has signed is not valid before %s", s.after.Format(time.RFC3339))
-	case !s.before.IsZero() && now.After(s.before):
-		return fmt.Errorf("the key that has signed was valid until %s", s.before.Format(time.RFC3339))
+	case !s.after.isZero() && now.Before(after):
+		return fmt.Errorf("the key that has signed is not valid before %s", after.Format(time.RFC3339))
+	case !s.before.isZero() && now.After(before):
+		return fmt.Errorf("the key that has signed was valid until %s", before.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -12,10 +12,8 @@ import (
 )
 
 // signers are the lines of an allowed_signers file; see ALLOWED SIGNERS in
-// ssh-keygen(1). Whoever they admit, ssh-keygen admits too. It admits more:
-// certificates, and "valid-after" and "valid-before" without a Z in the time
-// zone of the host. Here such a time counts as that of the zone in which the
-// key is good the shortest, so that every host gives the same answer.
+// ssh-keygen(1). Whoever they admit, ssh-keygen admits too; it also admits
+// certificates.
 type signers struct {
 	usable []signer
 	wrong  []Problem // lines that cannot be used, and why
@@ -26,8 +24,25 @@ type signer struct {
 	principal  string // the first one
 	key        string // in SSH wire format
 	namespaces Stated[string]
-	after      time.Time // zero: from the beginning
-	before     time.Time // the last instant; zero: to the end
+	after      moment // zero: from the beginning
+	before     moment // the last instant; zero: to the end
+}
+
+// moment is a time in UTC or, as in ssh-keygen, where it has no Z, in the time
+// zone of the host.
+type moment struct {
+	clock time.Time // as a clock in UTC shows it
+	utc   bool
+}
+
+func (m moment) isZero() bool { return m.clock.IsZero() }
+
+func (m moment) in(zone *time.Location) time.Time {
+	if m.utc {
+		return m.clock
+	}
+	c := m.clock
+	return time.Date(c.Year(), c.Month(), c.Day(), c.Hour(), c.Minute(), c.Second(), 0, zone)
 }
 
 // parseSigners reads an allowed_signers file. A line that cannot be used takes

@@ -65,23 +65,17 @@ func (s *signer) set(name, value string) error {
 		s.namespaces = Stated[string]{Value: value, OK: true}
 		return nil
 	case "valid-after":
-		return setTime(&s.after, name, value, westmost)
+		return s.after.set(name, value)
 	case "valid-before":
-		return setTime(&s.before, name, value, eastmost)
+		return s.before.set(name, value)
 	}
 	return unknownOption(name)
 }
 
-// The offsets of the time zones where a day ends last and first.
-const (
-	westmost = -12 * time.Hour
-	eastmost = 14 * time.Hour
-)
-
-// setTime reads YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, each in UTC with a Z
-// behind it, otherwise in the zone of that offset.
-func setTime(t *time.Time, name, value string, offset time.Duration) error {
-	if !t.IsZero() {
+// set reads YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, each with a Z behind it or
+// not.
+func (m *moment) set(name, value string) error {
+	if !m.isZero() {
 		return twice(name)
 	}
 	digits, utc := strings.CutSuffix(value, "Z")
@@ -90,17 +84,14 @@ func setTime(t *time.Time, name, value string, offset time.Duration) error {
 	if layout == "" || err != nil || at.Year() < minYear {
 		return fmt.Errorf("%q is written YYYYMMDDZ, YYYYMMDDHHMMZ or YYYYMMDDHHMMSSZ", name)
 	}
-	if !utc {
-		at = at.Add(-offset)
-	}
-	*t = at
+	*m = moment{at, utc}
 	return nil
 }
 
 func twice(name string) error { return fmt.Errorf("it has %q twice", name) }
 
 func (s *signer) inOrder() error {
-	if !s.after.IsZero() && !s.before.IsZero() && !s.after.Before(s.before) {
+	if !s.after.isZero() && !s.before.isZero() && !s.after.clock.Before(s.before.clock) {
 		return errors.New(`its "valid-before" is not later than its "valid-after"`)
 	}
 	return nil

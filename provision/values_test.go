@@ -3,6 +3,7 @@ package provision
 import (
 	"testing"
 	"time"
+	"unicode"
 )
 
 // decode is for manifests that are right.
@@ -210,6 +211,24 @@ func TestFillFindsDifferences(t *testing.T) {
 	} {
 		if got := fill(tt.n, tt.value); (got == nil) != tt.same {
 			t.Errorf("%v as %v: same = %v", tt.n.kind, tt.value, got == nil)
+		}
+	}
+}
+
+// What shows nothing, or turns others around, can be in no text.
+func TestInvisible(t *testing.T) {
+	for name, table := range map[string]*unicode.RangeTable{
+		"ignorable": unicode.Other_Default_Ignorable_Code_Point, "variation selectors": unicode.Variation_Selector, "bidirectional": unicode.Bidi_Control,
+	} {
+		for r := rune(0); r <= unicode.MaxRune; r++ {
+			if unicode.Is(table, r) && unprintable(r) == "" {
+				t.Errorf("%U, one of the %s, may stand in a text", r, name)
+			}
+		}
+	}
+	for _, r := range "aé漢😀\u0301" {
+		if what := unprintable(r); what != "" {
+			t.Errorf("%U is %s", r, what)
 		}
 	}
 }

@@ -86,5 +86,8 @@ func tokenText(stdin io.Reader, arg string) (string, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("reading the token from stdin: %w", err)
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	if line = strings.TrimRight(line, "\r\n"); line == "" {
+		return "", errors.New("stdin has no token in its first line; pipe one in, as in \"tokendrop verify - < FILE\"")
+	}
+	return line, nil
 }
