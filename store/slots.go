@@ -158,10 +158,18 @@ func (s *slots) remove(hash uint64, at place) {
 // all yields every place, in no particular order.
 func (s *slots) all(yield func(place) bool) {
 	for i := range s.tables {
-		for _, slot := range s.tables[i].slots {
-			if at := place(slot & (1<<placeBits - 1)); at != 0 && !yield(at) {
+		for at := range s.tables[i].all {
+			if !yield(at) {
 				return
 			}
+		}
+	}
+}
+
+func (t *table) all(yield func(place) bool) {
+	for _, slot := range t.slots {
+		if at := place(slot & (1<<placeBits - 1)); at != 0 && !yield(at) {
+			return
 		}
 	}
 }

@@ -100,6 +100,12 @@ type Store interface {
 	// moment.
 	Tokens() iter.Seq[Record]
 
+	// Walk visits every token, with what is said about its user. What is
+	// committed meanwhile may be visited as it was or as it is, and a token that
+	// gets another name also twice or never. The record and what is in it are the
+	// next visit's as soon as this one returns.
+	Walk(visit func(*Record, Rule))
+
 	// Forms counts the credentials that are kept in each form but the plain one.
 	Forms() map[Form]int
 

@@ -56,6 +56,12 @@ func (b *bench) checkRound(width int) bool {
 		}
 		before = at
 	}
+	visited := 0
+	b.Walk(func(*store.Record, store.Rule) { visited++ })
+	if before > 0 && visited != width {
+		b.Errorf("%d tokens are visited of %d", visited, width)
+		return false
+	}
 	if r, _ := b.ByName(name(0)); r.Generation < before {
 		b.Errorf("the first token is at %d while the mark is at %d", r.Generation, before)
 		return false

@@ -14,6 +14,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -151,6 +152,7 @@ func (b *bench) state() state {
 	}
 	b.checkReaders(s)
 	b.checkForms(s)
+	b.checkWalk(s)
 	b.checkIDs(s)
 	var err error
 	if s.Uses, err = b.Uses(b.Context()); err != nil {
@@ -188,6 +190,22 @@ func (b *bench) checkIDs(s state) {
 			b.Errorf("the tokens %v and %v have the ID %d", name, other, r.ID)
 		}
 		seen[r.ID] = name
+	}
+}
+
+func (b *bench) checkWalk(s state) {
+	b.Helper()
+	visited := make(map[store.Name]bool)
+	b.Walk(func(r *store.Record, rule store.Rule) {
+		want := s.Tokens[r.Name]
+		same := bytes.Equal(store.AppendRecord(nil, r), store.AppendRecord(nil, &want))
+		if visited[r.Name] || !same || rule != ruleOf(s.Marks, r.User) {
+			b.Errorf("visited is %+v with %+v, twice: %v, want %+v", r, rule, visited[r.Name], want)
+		}
+		visited[r.Name] = true
+	})
+	if len(visited) != len(s.Tokens) {
+		b.Errorf("%d tokens are visited of %d", len(visited), len(s.Tokens))
 	}
 }
 
