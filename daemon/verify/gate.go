@@ -71,6 +71,8 @@ type Gate struct {
 	Unmatched Unmatched
 	// ScopeSets is what the names in a token's scope sets stand for.
 	ScopeSets map[string][]string
+	// alone: there is no request, and a token has to be good by itself.
+	alone bool
 }
 
 // DefaultName is the name of the gate that answers at /verify.
@@ -93,4 +95,7 @@ type Rules struct {
 	// Trusted are the networks of the proxies that are believed. One that asks
 	// over a Unix socket always is.
 	Trusted []netip.Prefix
+	// ScopeSets is what the names in a token's scope sets stand for where no
+	// gate is asked.
+	ScopeSets map[string][]string
 }

@@ -22,6 +22,9 @@ const (
 	MethodNotAllowed
 	ScopeMissing
 	ContextMissing // in the place of the check that lacks something
+
+	// Reasons is how many there are, Yes included: every Reason is less.
+	Reasons
 )
 
 // answer is what a refusal tells the client. Only statuses that nginx

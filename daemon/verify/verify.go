@@ -26,10 +26,13 @@
 //     repaired.
 //  10. What an answer is made of lies where the next one's will lie: nothing
 //     looks at it any more once the decision is released.
+//  11. Who introspects presents a bearer token of its own, and is told nothing of
+//     a token that is not good, not even why (Introspector).
 package verify
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -45,7 +48,7 @@ type Health struct {
 	Degraded []string `json:"degraded"`
 }
 
-// Handler serves /verify, /verify/NAME, /healthz and /readyz.
+// Handler serves /verify, /verify/NAME, /healthz, /readyz and /metrics.
 type Handler struct {
 	Register
 
@@ -62,6 +65,8 @@ type Handler struct {
 	// Decided is told of every answer of a gate; nil for nobody. The key is zero
 	// unless the secret was right.
 	Decided func(gate string, reason Reason, key token.Key)
+	// Metrics answers at /metrics; nil for nobody.
+	Metrics http.Handler
 }
 
 const verifyPath = "/verify"
@@ -69,23 +74,32 @@ const verifyPath = "/verify"
 // ServeHTTP does not route with a ServeMux, which would redirect paths that
 // are not clean: a redirect is no answer to a proxy's question.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	target := r.RequestURI
-	if !strings.HasPrefix(target, "/") {
-		target = r.URL.RequestURI() // a request as to a proxy names a host first
-	}
+	target := target(r)
 	path, _, _ := strings.Cut(target, "?")
 	switch {
 	case path == verifyPath, strings.HasPrefix(path, verifyPath+"/"):
 		h.gate(w, r, target[len(verifyPath):])
-	case path == "/healthz":
-		writeJSON(w, http.StatusOK, struct {
-			Healthy bool `json:"healthy"`
-		}{true})
-	case path == "/readyz":
-		h.readyz(w)
+	case path == "/metrics" && h.Metrics != nil:
+		h.Metrics.ServeHTTP(w, r)
 	default:
-		notFound(w, "ask /verify")
+		h.health(w, path, verifyPath)
 	}
+}
+
+// HealthOnly serves /healthz and /readyz, and nothing else.
+func (h *Handler) HealthOnly() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, _, _ := strings.Cut(target(r), "?")
+		h.health(w, path, "/readyz")
+	})
+}
+
+// target is what the request line asks for, from its path on.
+func target(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI() // a request as to a proxy names a host first
 }
 
 // gatePath splits what follows "/verify" in the request target into the name of a
@@ -118,20 +132,29 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, rest string) {
 	q, now := Question{Gate: gate}, h.Now()
 	d := h.decide(r, &q, behind, rules, now)
 	defer d.Release()
-	if h.Decided != nil {
-		h.Decided(gate.Name, d.Reason, d.Presented)
-	}
+	h.tell(gate.Name, d.Reason, d.Presented)
 	if d.Reason != Yes {
 		refuse(w, d.Reason)
 		return
 	}
+	h.count(&d, q.Request.Client, now)
+	accept(w, d.Presented, &d.Record, store.ExpandScopes(&d.Record, gate.ScopeSets))
+}
+
+func (h *Handler) tell(gate string, reason Reason, key token.Key) {
+	if h.Decided != nil {
+		h.Decided(gate, reason, key)
+	}
+}
+
+// count tells of a yes to a client.
+func (h *Handler) count(d *Decision, client netip.Addr, now time.Time) {
 	if d.Outdated && h.Outdated != nil {
 		h.Outdated(d.Credential.Key, d.Digest)
 	}
 	if h.Used != nil {
-		h.Used(d.used(q.Request.Client, now))
+		h.Used(d.used(client, now))
 	}
-	accept(w, d.Presented, &d.Record, store.ExpandScopes(&d.Record, gate.ScopeSets))
 }
 
 // decide asks what the request asks.
@@ -150,11 +173,22 @@ func (h *Handler) decide(r *http.Request, q *Question, behind string, rules *Rul
 	return h.Ask(q, now)
 }
 
-func (h *Handler) readyz(w http.ResponseWriter) {
-	health := h.Health()
-	status := http.StatusOK
-	if !health.Ready {
-		status = http.StatusServiceUnavailable
+// health answers at the paths that tell about the daemon, or says where else to
+// ask.
+func (h *Handler) health(w http.ResponseWriter, path, otherwise string) {
+	switch path {
+	case "/healthz":
+		writeJSON(w, http.StatusOK, struct {
+			Healthy bool `json:"healthy"`
+		}{true})
+	case "/readyz":
+		health := h.Health()
+		status := http.StatusOK
+		if !health.Ready {
+			status = http.StatusServiceUnavailable
+		}
+		writeJSON(w, status, health)
+	default:
+		notFound(w, "ask "+otherwise)
 	}
-	writeJSON(w, status, health)
 }
