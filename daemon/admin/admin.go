@@ -16,6 +16,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +85,25 @@ func (l *Local) Tokens(ctx context.Context) ([]Token, error) {
 	slices.SortFunc(tokens, func(a, b Token) int { return a.name().Compare(b.name()) })
 	return tokens, nil
 }
+
+// Count counts the tokens by their states, and lets others work meanwhile.
+func (l *Local) Count() map[State]int {
+	counts, now, visited := map[State]int{}, l.Now(), 0
+	for _, state := range States {
+		counts[state] = 0
+	}
+	l.Store.Walk(func(rec *store.Record, rule store.Rule) {
+		counts[stateOf(rec, rule, now)]++
+		if visited++; visited%countTurn == 0 {
+			runtime.Gosched()
+		}
+	})
+	return counts
+}
+
+// countTurn is how many tokens are counted before it is others' turn, which is
+// well under a millisecond.
+const countTurn = 512
 
 // History implements Service.
 func (l *Local) History(ctx context.Context) ([]Entry, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -254,5 +255,34 @@ func reencode(t *testing.T, from, to any) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What is counted is what the list says.
+func TestCount(t *testing.T) {
+	l := stocked(t)
+	blocked := store.Mark{MarkID: store.UserRuleID("t"), Value: store.Rule{Blocked: true}.Value()}
+	b := store.Batch{
+		Marks: []store.Mark{blocked}, ExpectMarks: map[store.MarkID]store.Revision{blocked.MarkID: 0},
+		Entries: []store.Entry{{Patch: store.PatchID{9}, Time: noon, Outcome: store.Installed}},
+	}
+	if err := l.Store.Commit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	want := map[State]int{Active: 1, Disabled: 1, Expired: 0, Blocked: 1}
+	if got := l.Count(); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	list, err := l.Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tok := range list {
+		want[tok.State]--
+	}
+	for state, n := range want {
+		if n != 0 {
+			t.Errorf("the list has %d fewer that are %s", n, state)
+		}
 	}
 }
