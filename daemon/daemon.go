@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/metrics"
 	"github.com/tokendrop/tokendrop/daemon/usage"
 	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/patches"
@@ -80,7 +81,11 @@ type daemon struct {
 	uses     *usage.Recorder
 	drops    drops
 	ready    atomic.Bool
+	metrics  *metrics.Metrics
 	rules    atomic.Pointer[verify.Rules] // of the gates
+
+	certificate *certificate
+	bearer      atomic.Pointer[verify.Bearer] // of who introspects
 }
 
 func newApplier(st store.Store, settings provision.Settings) *provision.Applier {
@@ -91,23 +96,21 @@ func newApplier(st store.Store, settings provision.Settings) *provision.Applier 
 
 func newDaemon(st store.Store, o Options) *daemon {
 	d := &daemon{Options: o, store: st, uses: usage.New(st, time.Now, o.Log)}
+	d.metrics = d.newMetrics()
 	d.drops.new = func(cfg patches.Config) *patches.Dir {
-		return patches.New(cfg, worker{d.applier, o.Log}, o.Log)
+		return patches.New(cfg, worker{d.applier, d.metrics, o.Log}, o.Log)
 	}
 	return d
 }
 
 func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
-	var err error
-	if d.keys, err = readKeys(cfg); err != nil {
-		return err
-	}
-	if err := d.keys.recognizes(d.store, cfg); err != nil {
+	if err := d.readFiles(cfg); err != nil {
 		return err
 	}
 	d.applier = newApplier(d.store, d.keys.settings(cfg))
 	d.rehasher = newRehasher(d.applier, d.Log)
 	d.rules.Store(cfg.Gates())
+	d.observe(cfg)
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
 	if err != nil {
@@ -131,6 +134,25 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	return errors.Join(err, d.flush(context.WithoutCancel(ctx)))
+}
+
+// readFiles reads the files that the configuration names. Its error is a
+// *config.Error.
+func (d *daemon) readFiles(cfg *config.Config) error {
+	var err error
+	if d.keys, err = readKeys(cfg); err != nil {
+		return err
+	}
+	if err := d.keys.recognizes(d.store, cfg); err != nil {
+		return err
+	}
+	bearer, err := readBearer(cfg)
+	if err != nil {
+		return err
+	}
+	d.bearer.Store(&bearer)
+	d.certificate, err = readCertificate(cfg, d.Log)
+	return err
 }
 
 // flush stores the last uses of tokens, and what they prove, when nobody asks

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store/seal"
 	"github.com/tokendrop/tokendrop/store/token"
@@ -22,6 +23,7 @@ const (
 	pepperKey     = "tokens.pepper_files"
 	encryptionKey = "tokens.encryption_key_files"
 	importKey     = "tokens.import"
+	bearerKey     = "introspect.token_file"
 )
 
 const (
@@ -66,6 +68,22 @@ func readKeys(cfg *config.Config) (keys, error) {
 		r.problem(encryptionKey, err.Error())
 	}
 	return k, r.failed()
+}
+
+// readBearer reads what whoever introspects has to present: the zero Bearer,
+// which is nobody's, where nobody may. Its error is like that of readKeys.
+func readBearer(cfg *config.Config) (bearer verify.Bearer, err error) {
+	path := cfg.Introspect.TokenFile
+	if path == "" {
+		return verify.Bearer{}, nil
+	}
+	r := keyReader{source: cfg.File}
+	if data := r.read(bearerKey, path); data != nil {
+		if bearer, err = verify.NewBearer(string(withoutNewline(data))); err != nil {
+			r.problem(bearerKey, path+" holds no bearer token: "+err.Error()+", as \"openssl rand -base64 32\" makes one")
+		}
+	}
+	return bearer, r.failed()
 }
 
 // settings are what the configuration says of manifests, with the keys.

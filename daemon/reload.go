@@ -3,11 +3,13 @@ package daemon
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/verify"
 )
 
 // reload reads the configuration again whenever it is asked to, until ctx ends.
@@ -19,24 +21,35 @@ func (d *daemon) reload(ctx context.Context, group *errgroup.Group, cfg *config.
 			return
 		case <-d.Reload:
 		}
-		next, err := d.Load()
+		next, bearer, err := d.load()
 		if err != nil {
 			d.Log.Error().Err(err).Msg("configuration not reloaded, nothing has changed")
 			continue
 		}
+		d.bearer.Store(&bearer)
 		d.apply(ctx, group, cfg, next)
 		cfg = next
 	}
+}
+
+// load reads the configuration, and what of its files can change while the
+// daemon runs.
+func (d *daemon) load() (cfg *config.Config, bearer verify.Bearer, err error) {
+	if cfg, err = d.Load(); err == nil {
+		bearer, err = readBearer(cfg)
+	}
+	return cfg, bearer, err
 }
 
 // apply takes over what can change while the daemon runs, and says what
 // cannot.
 func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *config.Config) {
 	for section, same := range map[string]bool{
-		"store":  old.Store == next.Store,
-		"verify": reflect.DeepEqual(withoutGates(old.Verify), withoutGates(next.Verify)),
-		"tokens": reflect.DeepEqual(old.Tokens, next.Tokens),
-		"admin":  old.Admin == next.Admin,
+		"store":      old.Store == next.Store,
+		"verify":     reflect.DeepEqual(withoutGates(old.Verify), withoutGates(next.Verify)),
+		"introspect": slices.Equal(old.Introspect.Listen, next.Introspect.Listen),
+		"tokens":     reflect.DeepEqual(old.Tokens, next.Tokens),
+		"admin":      old.Admin == next.Admin,
 	} {
 		if !same {
 			d.Log.Warn().Str("section", section).Msg("this part of the configuration takes effect after a restart")
@@ -49,6 +62,7 @@ func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *co
 	d.drops.end(want) // before its rules are gone
 	d.applier.Configure(d.keys.settings(next))
 	d.rules.Store(next.Gates())
+	d.observe(next)
 	d.drops.begin(ctx, group, want)
 	d.Log.Info().Msg("configuration reloaded")
 }

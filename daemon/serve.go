@@ -5,17 +5,13 @@ import (
 	"errors"
 	"fmt"
 	stdlog "log" //nolint:depguard // the type of http.Server.ErrorLog
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/verify"
-	"github.com/tokendrop/tokendrop/patches"
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // shutdownTimeout bounds how long answers under way are waited for.
@@ -40,23 +36,47 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 	}
 	all = append(all, server{admin.NewServer(service), control})
 
-	gate := &verify.Handler{
-		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring},
-		Rules:    d.rules.Load, Now: time.Now, Ready: d.ready.Load, Health: d.health,
-		Used: d.uses.Count, Decided: d.decided, Outdated: d.rehasher.offer,
-	}
-	for _, address := range cfg.Verify.Listen {
-		l, err := listenVerify(ctx, address)
-		if err != nil {
-			return nil, errors.Join(err, closeAll(all))
+	for _, e := range d.endpoints(cfg) {
+		for _, address := range e.addresses {
+			l, err := listenVerify(ctx, address)
+			if err != nil {
+				return nil, errors.Join(err, closeAll(all))
+			}
+			d.Log.Info().Stringer("address", l.Addr()).Str("for", e.name).Msg("listening")
+			all = append(all, server{verify.NewServer(e.handler), e.tls.wrap(l)})
 		}
-		d.Log.Info().Stringer("address", l.Addr()).Msg("listening")
-		all = append(all, server{verify.NewServer(gate), l})
 	}
 	for _, s := range all {
 		s.http.ErrorLog = stdlog.New(d.Log, "", 0)
 	}
 	return all, nil
+}
+
+// endpoint is what answers at some addresses.
+type endpoint struct {
+	name      string
+	addresses []config.Address
+	handler   http.Handler
+	tls       *certificate // nil: plain
+}
+
+// endpoints are what answers whoever is not the command line.
+func (d *daemon) endpoints(cfg *config.Config) []endpoint {
+	gate := &verify.Handler{
+		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring},
+		Rules:    d.rules.Load, Now: time.Now, Ready: d.ready.Load, Health: d.health,
+		Used: d.uses.Count, Decided: d.decided, Outdated: d.rehasher.offer, Metrics: d.metrics.Handler(),
+	}
+	inner := *gate
+	inner.Decided = d.introspected
+	all := []endpoint{
+		{"verify", cfg.Verify.Listen, gate, d.certificate},
+		{"introspect", cfg.Introspect.Listen, &verify.Introspector{Handler: &inner, Bearer: func() verify.Bearer { return *d.bearer.Load() }}, d.certificate},
+	}
+	if cfg.Verify.Health != (config.Address{}) {
+		all = append(all, endpoint{"health", []config.Address{cfg.Verify.Health}, gate.HealthOnly(), nil})
+	}
+	return all
 }
 
 func closeAll(servers []server) error {
@@ -83,46 +103,4 @@ func (s server) run(ctx context.Context) error {
 		return s.http.Close() // clients that would not finish are cut off
 	}
 	return nil
-}
-
-// decided logs what a gate has said. The key is zero unless the secret was
-// right.
-func (d *daemon) decided(gate string, reason verify.Reason, key token.Key) {
-	e := d.Log.Debug()
-	if !e.Enabled() {
-		return
-	}
-	if !key.IsZero() {
-		e = e.Stringer("key", key)
-	}
-	e.Str("gate", gate).Bool("active", reason == verify.Yes).Stringer("reason", reason).Msg("gate asked")
-}
-
-// health tells whether the daemon is ready, and what does not work.
-func (d *daemon) health() verify.Health {
-	h := verify.Health{Ready: d.ready.Load(), Degraded: []string{}}
-	for _, dir := range d.drops.dirs() {
-		s := dir.Status()
-		if s.State != patches.Working && s.State != patches.Starting {
-			h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: %s", s.Name, s.State))
-		}
-		h.Degraded = append(h.Degraded, stuck(&s)...)
-	}
-	return h
-}
-
-// stuck counts the patches that wait for something that does not come by
-// itself. Their names are for "tokendrop status": who asks here may be anybody.
-func stuck(s *patches.Status) []string {
-	counts := map[patches.Reason]int{}
-	for _, w := range s.Waiting {
-		if !w.Reason.Passes() {
-			counts[w.Reason]++
-		}
-	}
-	var lines []string
-	for _, reason := range slices.Sorted(maps.Keys(counts)) {
-		lines = append(lines, fmt.Sprintf("drop directory %s: %d waiting: %s", s.Name, counts[reason], reason))
-	}
-	return lines
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tokendrop/tokendrop/daemon/metrics"
 	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
@@ -13,6 +14,7 @@ import (
 // worker joins patches to provision, which do not know of each other.
 type worker struct {
 	applier *provision.Applier
+	metrics *metrics.Metrics
 	log     zerolog.Logger
 }
 
@@ -47,13 +49,14 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 	return out, nil
 }
 
-// tell logs what became of a patch. Reasons name places, and no values.
+// tell logs and counts what became of a patch. Reasons name places, and no values.
 func (w worker) tell(p *patches.Patch, r *provision.Result) {
 	level := zerolog.InfoLevel
 	if r.Outcome == store.Failed {
 		level = zerolog.WarnLevel
 	}
 	if r.Outcome != 0 {
+		w.metrics.Patch(p.Dir, r.Outcome.String())
 		w.log.WithLevel(level).Str("drop", p.Dir).Str("path", p.Path).Stringer("outcome", r.Outcome).
 			Strs("reasons", r.Reasons).Msg("patch decided")
 	}

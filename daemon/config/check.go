@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
@@ -18,8 +16,7 @@ func (r *reading) check() {
 		r.checkDrop(i)
 		r.checkTwins(i)
 	}
-	r.checkListen()
-	r.checkSocket()
+	r.checkListeners()
 	r.checkPrefixes()
 	r.checkReach()
 }
@@ -57,29 +54,6 @@ func (r *reading) checkTwins(i int) {
 			r.problem(dropKey(i)+".name", "two drop directories have this name: give one another"+seeAlso(r.place(dropKey(j)+".name")))
 			return
 		}
-	}
-}
-
-// checkListen refuses to show tokens to a network by default.
-func (r *reading) checkListen() {
-	if r.config.Verify.AllowPlain {
-		return
-	}
-	var open []string
-	for _, a := range r.config.Verify.Listen {
-		if !a.local() {
-			open = append(open, a.String())
-		}
-	}
-	if len(open) > 0 {
-		r.problem("verify.listen", fmt.Sprintf("tokens would cross the network in plain text at %s: listen on 127.0.0.1 or unix:/run/tokendrop/verify/sock beside the proxy, or say allow_plain = true where the network is trusted", strings.Join(open, ", ")))
-	}
-}
-
-// checkSocket keeps the two kinds of sockets apart.
-func (r *reading) checkSocket() {
-	if slices.Contains(r.config.Verify.Listen, Address{"unix", r.config.Admin.Socket}) {
-		r.problem("verify.listen", "requests cannot be answered on the admin socket: use another path"+seeAlso(r.stated["admin.socket"]))
 	}
 }
 

@@ -35,13 +35,14 @@ type Config struct {
 	// File is where it was read from, empty where there was no file.
 	File string
 
-	Store     Store
-	Drops     []Drop
-	Verify    Verify
-	Tokens    Tokens
-	ScopeSets map[string][]string // what each name in "scope_sets" stands for
-	Admin     Admin
-	Log       Log
+	Store      Store
+	Drops      []Drop
+	Verify     Verify
+	Introspect Introspect
+	Tokens     Tokens
+	ScopeSets  map[string][]string // what each name in "scope_sets" stands for
+	Admin      Admin
+	Log        Log
 }
 
 // Store says where tokens are kept.
@@ -73,11 +74,24 @@ type Drop struct {
 
 // Verify says where requests are answered, and how.
 type Verify struct {
-	Listen         []Address
-	StartWait      time.Duration
-	AllowPlain     bool
+	Listen    []Address
+	StartWait time.Duration
+	// Health is where nothing but /healthz and /readyz is answered, in plain
+	// text; the zero Address: nowhere.
+	Health Address
+	// TLSCert and TLSKey are the files that TLS is spoken with wherever tokens
+	// are sent over TCP; both are empty where it is not.
+	TLSCert, TLSKey string
+	AllowPlain      bool
+
 	TrustedProxies []netip.Prefix
 	Gates          []verify.Gate // what their scope sets stand for is not in there
+}
+
+// Introspect says where tokens are introspected (RFC 7662), and by whom.
+type Introspect struct {
+	Listen    []Address // none: nowhere
+	TokenFile string    // holds what who asks has to present; set where Listen is
 }
 
 // Address is what net.Listen takes.

@@ -102,10 +102,15 @@ func TestEveryKey(t *testing.T) {
 			},
 		},
 		Verify: Verify{
-			Listen:         []Address{{"tcp", "0.0.0.0:80"}, {"tcp", "[::1]:7575"}, {"unix", "/run/x"}},
+			Listen:  []Address{{"tcp", "0.0.0.0:80"}, {"tcp", "[::1]:7575"}, {"unix", "/run/x"}},
+			Health:  Address{"tcp", ":7576"},
+			TLSCert: "/etc/cert.pem", TLSKey: "/etc/key.pem",
 			AllowPlain:     true,
 			TrustedProxies: networks("10.0.0.0/8", "192.0.2.1/32", "fd00::/8"),
 			Gates:          everyGate(t),
+		},
+		Introspect: Introspect{
+			Listen: []Address{{"unix", "/run/i"}, {"tcp", "10.0.0.1:7577"}}, TokenFile: "/etc/introspect",
 		},
 		Tokens: Tokens{
 			Prefix: "acme", FormerPrefixes: []string{"old", "acme_test"},
@@ -234,6 +239,9 @@ policy = {users = [], allowed_signers = "/etc/signers"}
 [verify]
 listen = ["0.0.0.0:80", "[::1]:7575", "unix:/run/x"]
 start_wait = "0s"
+health = ":7576"
+tls_cert = "/etc/cert.pem"
+tls_key = "/etc/./key.pem"
 allow_plain = true
 trusted_proxies = ["10.0.0.0/8", "192.0.2.1", "fd00::/8"]
   [[verify.gates]]
@@ -251,6 +259,10 @@ trusted_proxies = ["10.0.0.0/8", "192.0.2.1", "fd00::/8"]
     match = "/static/"
   [[verify.gates]]
   name = "plain"
+
+[introspect]
+listen = ["unix:/run/i", "10.0.0.1:7577"]
+token_file = "/etc/introspect"
 
 [tokens]
 prefix = "acme"
@@ -280,8 +292,13 @@ var everyVariable = []string{
 	"TOKENDROP_STORE_PATH=/srv/store/",
 	"TOKENDROP_VERIFY_LISTEN=0.0.0.0:80, [::1]:7575,unix:/run/x",
 	"TOKENDROP_VERIFY_START_WAIT=0s",
+	"TOKENDROP_VERIFY_HEALTH=:7576",
+	"TOKENDROP_VERIFY_TLS_CERT=/etc/cert.pem",
+	"TOKENDROP_VERIFY_TLS_KEY=/etc/key.pem",
 	"TOKENDROP_VERIFY_ALLOW_PLAIN=true",
 	"TOKENDROP_VERIFY_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.1,fd00::/8",
+	"TOKENDROP_INTROSPECT_LISTEN=unix:/run/i,10.0.0.1:7577",
+	"TOKENDROP_INTROSPECT_TOKEN_FILE=/etc/introspect",
 	"TOKENDROP_TOKENS_PREFIX=acme",
 	"TOKENDROP_TOKENS_FORMER_PREFIXES=old,acme_test",
 	"TOKENDROP_TOKENS_PEPPER_FILES=/etc/pepper,/etc/pepper.old",
@@ -400,7 +417,7 @@ func TestConfigurationInsideADrop(t *testing.T) {
 // No manifest may have the configuration's own files read or written.
 func TestOwnSecrets(t *testing.T) {
 	c := mustParse(t, everyKey)
-	want := []string{"/etc/keys", "/etc/pepper", "/etc/pepper.old", "/etc/salt", "/etc/salt2", "/etc/signers", "/etc/tokendrop/signers", fileOf(t, "c.toml")}
+	want := []string{"/etc/introspect", "/etc/key.pem", "/etc/keys", "/etc/pepper", "/etc/pepper.old", "/etc/salt", "/etc/salt2", "/etc/signers", "/etc/tokendrop/signers", fileOf(t, "c.toml")}
 	slices.Sort(want)
 	if got := c.OwnSecrets(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -72,9 +72,16 @@ func (r *reading) sections() []section {
 		{"verify", []field{
 			list("listen", &c.Verify.Listen, 1, maxListen, parseAddress),
 			duration("start_wait", &c.Verify.StartWait, 0, maxStartWait),
+			text("health", wantText, &c.Verify.Health, optional(parseAddress)),
+			text("tls_cert", wantPath, &c.Verify.TLSCert, optional(parsePath)),
+			text("tls_key", wantPath, &c.Verify.TLSKey, optional(parsePath)),
 			boolean("allow_plain", &c.Verify.AllowPlain),
 			list("trusted_proxies", &c.Verify.TrustedProxies, 0, maxProxies, provision.ParseNetwork),
 			{name: "gates", header: "[[verify.gates]] above each gate", tables: r.gates},
+		}},
+		{"introspect", []field{
+			list("listen", &c.Introspect.Listen, 0, maxListen, parseAddress),
+			text("token_file", wantPath, &c.Introspect.TokenFile, optional(parsePath)),
 		}},
 		{"tokens", []field{
 			text("prefix", wantText, &c.Tokens.Prefix, parseNoPrefix),

@@ -21,7 +21,9 @@ const (
 
 // Gates is what the configuration says of gates, all of them.
 func (c *Config) Gates() *verify.Rules {
-	rules := &verify.Rules{Gates: make(map[string]*verify.Gate, len(c.Verify.Gates)), Trusted: c.Verify.TrustedProxies}
+	rules := &verify.Rules{
+		Gates: make(map[string]*verify.Gate, len(c.Verify.Gates)), Trusted: c.Verify.TrustedProxies, ScopeSets: c.ScopeSets,
+	}
 	for _, g := range c.Verify.Gates {
 		g.ScopeSets = c.ScopeSets
 		rules.Gates[g.Name] = &g

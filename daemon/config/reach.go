@@ -27,6 +27,8 @@ func (c *Config) own() []own {
 	for _, id := range slices.Sorted(maps.Keys(c.Tokens.Imports)) {
 		add("tokens.import."+id+".salt_file", "a salt_file", c.Tokens.Imports[id])
 	}
+	add("verify.tls_key", "tls_key", c.Verify.TLSKey)
+	add("introspect.token_file", "the token_file of introspect", c.Introspect.TokenFile)
 	for i, d := range c.Drops {
 		if d.Rules.Policy != nil {
 			add(dropKey(i)+".policy.allowed_signers", "a file of allowed_signers", d.Rules.Policy.AllowedSigners)

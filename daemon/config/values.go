@@ -127,6 +127,16 @@ func (a Address) local() bool {
 	return ip.IsLoopback()
 }
 
+// optional reads what an empty text says is not there.
+func optional[T any](parse func(string) (T, error)) func(string) (T, error) {
+	return func(text string) (none T, err error) {
+		if text == "" {
+			return none, nil
+		}
+		return parse(text)
+	}
+}
+
 // parseNoPrefix reads the prefix of new tokens, which need not have one.
 func parseNoPrefix(text string) (string, error) {
 	_, err := token.NewFormats(text)
