@@ -75,8 +75,11 @@ func outcomeOf(r *provision.Result) patches.Outcome {
 	case store.Skipped:
 		return patches.Skipped
 	}
-	if r.Another {
+	switch {
+	case r.Another:
 		return patches.Another
+	case r.Undelivered:
+		return patches.Unfinished
 	}
 	return patches.Deferred
 }

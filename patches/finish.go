@@ -11,9 +11,13 @@ import (
 // conclude acts on the verdict on a claim. Only being stopped is an error;
 // whatever else goes wrong keeps the claim for later.
 func (d *Dir) conclude(c *claim, v Verdict, now time.Time) error {
-	if v.Outcome == Deferred {
-		c.putOff(now, PutOff, strings.Join(v.Reasons, "; "))
+	switch reasons := strings.Join(v.Reasons, "; "); v.Outcome {
+	case Deferred:
+		c.putOff(now, PutOff, reasons)
 		d.hold(c.item)
+		return nil
+	case Unfinished:
+		d.block(c.item, Unfinishable, errors.New(reasons), now)
 		return nil
 	}
 	err := d.carryOut(c, v, now)

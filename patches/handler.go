@@ -31,13 +31,17 @@ type Patch struct {
 // Outcome is what became of a patch.
 type Outcome int
 
-// The outcomes. Two are none. Deferred: the patch stays claimed, is no failure,
-// and is handed over again later. Another: the handler has decided on other
-// bytes under this ID, before a crash; these are a patch of their own, and are
-// handed over again under an ID of their own.
+// The outcomes. Three are none. Deferred: the patch stays claimed, is no failure,
+// and is handed over again later, before any that came after it. Another: the
+// handler has decided on other bytes under this ID, before a crash; these are a
+// patch of their own, and are handed over again under an ID of their own.
+// Unfinished: the handler has decided, but something it has to do before the
+// outcome shows cannot be done yet; the patch is handed over again later, and
+// holds nobody back.
 const (
 	Deferred Outcome = iota
 	Another
+	Unfinished
 	Installed
 	Failed
 	Skipped

@@ -280,7 +280,7 @@ func (l *ledger) decide(p Patch) Verdict {
 	if l.full || p.Path == l.busy {
 		v = Verdict{}
 	}
-	if v.Outcome == Deferred {
+	if v.Outcome == Deferred || v.Outcome == Unfinished {
 		return v
 	}
 	l.entries[p.ID], l.texts[p.ID] = v, string(p.Data)
@@ -305,6 +305,8 @@ func verdictOn(p Patch) Verdict {
 		return Verdict{Outcome: Installed, AfterApply: Remove}
 	case "defer":
 		return Verdict{Outcome: Deferred, Reasons: []string{"the disk is full"}}
+	case "undelivered":
+		return Verdict{Outcome: Unfinished, Reasons: []string{"a file is in the way"}}
 	case "secret":
 		return Verdict{Outcome: Installed, Redacted: []byte("REDACTED")}
 	}

@@ -28,6 +28,19 @@ func TestPutOff(t *testing.T) {
 	}
 }
 
+// What is decided, and only its outcome cannot show yet, holds nobody back.
+func TestUnfinished(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("a.yaml", "undelivered")
+	td.Pass()
+	td.Waits("a.yaml", Unfinishable)
+	td.Drop("b.yaml", "b")
+	td.Pass()
+	td.Applied("b")
+	td.Waits("a.yaml", Unfinishable)
+	td.HasStarted(true)
+}
+
 // While the store takes nothing, what has not been claimed stays untouched.
 func TestAWholeGroupPutOff(t *testing.T) {
 	td := newDropDir(t)

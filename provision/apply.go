@@ -31,6 +31,9 @@ type Result struct {
 	// Outcome is zero if the store cannot be written to at the moment:
 	// nothing was decided, and the patch is to be handed in again.
 	Outcome store.Outcome
+	// Undelivered: the ledger has an outcome, and something that was written with
+	// it is not in its place yet; the patch is to be handed in again.
+	Undelivered bool
 	// Another: the ledger has other bytes under this ID. Nothing was decided
 	// on these; they have to come back under an ID of their own.
 	Another   bool
@@ -249,7 +252,7 @@ func (t *transaction) decided(p *text, entry *store.Entry) Result {
 			continue // it was put right before the next one was staged
 		}
 		if err := t.applier.finish(rules, path); err != nil {
-			return Result{Reasons: []string{err.Error()}}
+			return Result{Undelivered: true, Reasons: []string{err.Error()}}
 		}
 	}
 	return r

@@ -230,7 +230,7 @@ func (t *transaction) deliver() {
 	for i := range t.staged {
 		d := &t.staged[i]
 		if err := t.applier.finish(d.rules, d.Path); err != nil {
-			t.results[d.patch] = Result{Reasons: []string{err.Error()}}
+			t.results[d.patch] = Result{Undelivered: true, Reasons: []string{err.Error()}}
 		}
 	}
 }

@@ -557,7 +557,7 @@ func TestWriteToWaitsForItsPlace(t *testing.T) {
 	p := patch(100, w.fill(entry("action: regenerate, user: u, name: a, "+writeA)))
 	for range 2 {
 		results, err := w.Apply(t.Context(), []Patch{p})
-		if err != nil || results[0].Outcome != 0 || len(results[0].Reasons) != 1 || !strings.Contains(results[0].Reasons[0], "somebody") {
+		if err != nil || results[0].Outcome != 0 || !results[0].Undelivered || len(results[0].Reasons) != 1 || !strings.Contains(results[0].Reasons[0], "somebody") {
 			t.Fatalf("%v %+v", err, results)
 		}
 		p.Recovered = true
