@@ -49,7 +49,7 @@ func needLease(t *testing.T) {
 	must(t, err)
 	defer f.close()
 	if !in.leases() || f.lease() != quiet {
-		t.Skip("this system or file system has no leases")
+		skip(t, "this system or file system has no leases")
 	}
 }
 

@@ -16,6 +16,9 @@ func TestWriteToAFullDisk(t *testing.T) {
 	w := newWriting(t)
 	full := w.path("out/sub")
 	if err := unix.Mount("tmpfs", full, "tmpfs", 0, "size=4k,mode=0700"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skip("a file system to fill up needs the right to mount one: ", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(full, unix.MNT_DETACH) })
