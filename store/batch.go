@@ -21,6 +21,9 @@ type Batch struct {
 var (
 	errNoEntry    = errors.New("a batch without a ledger entry")
 	errBlindWrite = errors.New("a batch writes a token or a mark that it does not expect")
+	errTwice      = errors.New("a batch writes a token or a mark twice")
+	errKeyless    = errors.New("a batch puts a token without a credential")
+	errKind       = errors.New("a batch writes a mark of no known kind")
 )
 
 // Validate finds batches that no correct program makes.
@@ -28,20 +31,48 @@ func (b *Batch) Validate() error {
 	if len(b.Entries) == 0 {
 		return errNoEntry
 	}
+	if err := b.validateTokens(); err != nil {
+		return err
+	}
+	return b.validateMarks()
+}
+
+func (b *Batch) validateTokens() error {
+	written := make(map[Name]bool, len(b.Put)+len(b.Delete))
 	for i := range b.Put {
-		if _, ok := b.Expect[b.Put[i].Name]; !ok {
-			return errBlindWrite
+		if len(b.Put[i].Credentials) == 0 {
+			return errKeyless
 		}
+		written[b.Put[i].Name] = true
 	}
 	for _, name := range b.Delete {
+		written[name] = true
+	}
+	if len(written) < len(b.Put)+len(b.Delete) {
+		return errTwice
+	}
+	for name := range written {
 		if _, ok := b.Expect[name]; !ok {
 			return errBlindWrite
 		}
 	}
+	return nil
+}
+
+func (b *Batch) validateMarks() error {
+	written := make(map[MarkID]bool, len(b.Marks))
 	for i := range b.Marks {
-		if _, ok := b.ExpectMarks[b.Marks[i].MarkID]; !ok {
+		id := b.Marks[i].MarkID
+		if !id.Kind.Known() {
+			return errKind
+		}
+		if _, ok := b.ExpectMarks[id]; !ok {
 			return errBlindWrite
 		}
+		written[id] = true
+	}
+	if len(written) < len(b.Marks) {
+		return errTwice
 	}
 	return nil
 }

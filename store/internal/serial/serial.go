@@ -23,12 +23,6 @@ import (
 // ErrClosed is what a store answers after Close.
 var ErrClosed = errors.New("the store is closed")
 
-var (
-	errTwice   = errors.New("a batch writes a token or a mark twice")
-	errKeyless = errors.New("a batch puts a token without a credential")
-	errKind    = errors.New("a batch writes a mark of no known kind")
-)
-
 // Count is how much of each a store holds.
 type Count struct{ Tokens, Marks int }
 
@@ -84,7 +78,7 @@ func (c *Committer) Limits() store.Limits { return c.limits }
 // Commit implements store.Store. The context counts until writing starts: to
 // give up later would leave the result open.
 func (c *Committer) Commit(ctx context.Context, batch store.Batch) error {
-	if err := validate(&batch); err != nil {
+	if err := batch.Validate(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
 	if !c.limits.Allows(batch.Size()) {
@@ -139,42 +133,6 @@ func (c *Committer) Stop() (before error) {
 		c.stopped = ErrClosed
 	}
 	return before
-}
-
-// validate finds batches that no correct program makes.
-func validate(b *store.Batch) error {
-	if err := b.Validate(); err != nil {
-		return err
-	}
-	written := make(map[store.Name]bool, len(b.Put)+len(b.Delete))
-	for i := range b.Put {
-		if len(b.Put[i].Credentials) == 0 {
-			return errKeyless
-		}
-		written[b.Put[i].Name] = true
-	}
-	for _, name := range b.Delete {
-		written[name] = true
-	}
-	if len(written) < len(b.Put)+len(b.Delete) {
-		return errTwice
-	}
-	return validateMarks(b.Marks)
-}
-
-func validateMarks(marks []store.Mark) error {
-	written := make(map[store.MarkID]bool, len(marks))
-	for i := range marks {
-		id := marks[i].MarkID
-		switch {
-		case !id.Kind.Known():
-			return errKind
-		case written[id]:
-			return errTwice
-		}
-		written[id] = true
-	}
-	return nil
 }
 
 // check tests what the batch presumes. That a patch was applied comes first: a
