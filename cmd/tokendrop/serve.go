@@ -19,8 +19,8 @@ func (c *cli) serve() *cobra.Command {
 		Long: `Run the daemon in the foreground until SIGTERM or SIGINT. It applies what lies in
 the drop directories, says that it is ready (to systemd, and on /readyz), and
 then goes on watching them. On SIGHUP it reads its configuration again: drop
-directories, gates and the log level follow it at once, the rest after a
-restart.`,
+directories, gates, the bearer token of introspection and the log level follow
+it at once, the rest after a restart.`,
 		Example: `  tokendrop serve --config /etc/tokendrop/tokendrop.toml
   tokendrop serve --dev`,
 		Args: cobra.NoArgs,
