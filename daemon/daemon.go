@@ -122,6 +122,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	d.drops.begin(ctx, group, dropConfigs(cfg))
 	group.Go(func() error { return d.uses.Run(ctx) })
 	group.Go(func() error { return d.rehasher.run(ctx) })
+	group.Go(func() error { return boundGarbage(ctx) })
 	group.Go(func() error {
 		if d.announce(ctx) {
 			d.reload(ctx, group, cfg)

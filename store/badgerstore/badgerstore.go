@@ -39,6 +39,8 @@
 //  5. No value is large enough for Badger's value log, which stays empty and
 //     is never in need of garbage collection.
 //  6. What Open shows is synced, also where a killed process had not come to it.
+//  7. Tables that were read whole are not kept resident for that, where the
+//     system allows it.
 package badgerstore
 
 import (

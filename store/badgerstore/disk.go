@@ -143,5 +143,6 @@ func (d *disk) syncNames() error {
 		return err
 	}
 	d.newest = newest
+	d.dropPages() // a memtable was full, so there are new tables, or merged ones
 	return d.sync(d.path)
 }

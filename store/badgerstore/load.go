@@ -40,6 +40,7 @@ func (s *Store) load(ctx context.Context) error {
 		return fmt.Errorf("%w: it holds %d tokens and %d marks instead of %d and %d",
 			ErrDamaged, s.Len(), s.LenMarks(), m.tokens, m.marks)
 	}
+	s.disk.dropPages()
 	s.Start(s.disk, limits, m.last)
 	return nil
 }
