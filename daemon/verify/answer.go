@@ -3,24 +3,29 @@ package verify
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
-	"time"
+	"sync"
 
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
-// identity is the body of a yes.
-type identity struct {
-	Active   bool              `json:"active"`
-	Key      token.Key         `json:"key"`
-	User     string            `json:"user"`
-	Name     string            `json:"name"`
-	Type     string            `json:"type"`
-	Scopes   []string          `json:"scopes"`
-	Audience string            `json:"audience"`
-	Expires  *time.Time        `json:"expires"`
-	Labels   map[string]string `json:"labels"`
+// What every answer has. net/http changes no values of headers.
+var (
+	noStore         = []string{"no-store"}
+	applicationJSON = []string{"application/json"}
+)
+
+// texts are spare memory for what an answer is made of.
+var texts = sync.Pool{New: func() any { return new([]byte) }}
+
+// accept answers yes to the token with the presented key, which has the scopes.
+func accept(w http.ResponseWriter, presented token.Key, rec *store.Record, scopes []string) {
+	text, _ := texts.Get().(*[]byte) // nothing else is in there
+	yes := identity{presented, rec, scopes}
+	*text = yes.headers(w.Header(), (*text)[:0])
+	*text = append(yes.json((*text)[:0]), '\n')
+	write(w, http.StatusOK, *text)
+	texts.Put(text)
 }
 
 // refusal is the body of a no.
@@ -31,50 +36,36 @@ type refusal struct {
 	Message string `json:"message"`
 }
 
-// accept answers yes to the token with the presented key, which has the scopes.
-func accept(w http.ResponseWriter, presented token.Key, rec *store.Record, all []string) {
-	body := identity{
-		Active: true, Key: presented, User: rec.User, Name: rec.Name.Name, Type: rec.Type.String(),
-		Scopes: all, Audience: rec.Audience, Labels: make(map[string]string, len(rec.Labels)),
-	}
-	if body.Scopes == nil {
-		body.Scopes = []string{}
-	}
-	expires := ""
-	if !rec.ExpiresAt.IsZero() {
-		body.Expires = &rec.ExpiresAt
-		expires = rec.ExpiresAt.Format(time.RFC3339Nano)
-	}
-	labels := make([]string, len(rec.Labels))
-	for i, l := range rec.Labels {
-		body.Labels[l.Key] = l.Value
-		labels[i] = store.Escape(l.Key) + "=" + store.Escape(l.Value)
-	}
-	scopes := make([]string, len(all))
-	for i, s := range all {
-		scopes[i] = store.Escape(s)
-	}
-	header := w.Header()
-	header.Set("X-Token-Key", presented.String())
-	header.Set("X-Token-User", store.Escape(rec.User))
-	header.Set("X-Token-Name", store.Escape(rec.Name.Name))
-	header.Set("X-Token-Type", rec.Type.String())
-	header.Set("X-Token-Scopes", strings.Join(scopes, ","))
-	header.Set("X-Token-Audience", store.Escape(rec.Audience))
-	header.Set("X-Token-Expires", expires)
-	header.Set("X-Token-Labels", strings.Join(labels, ","))
-	writeJSON(w, http.StatusOK, body)
+// no is a refusal as it is sent.
+type no struct {
+	status            int
+	reason, challenge []string // nil: that header is not there
+	body              []byte
 }
+
+// nos are the refusals for all reasons.
+var nos = func() (all [Reasons]no) {
+	for reason := NotReady; reason < Reasons; reason++ {
+		a := &answers[reason]
+		n := no{status: a.status, reason: []string{a.reason}}
+		if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
+			n.challenge = []string{challenge(reason)}
+		}
+		_, n.body = marshal(a.status, refusal{Error: a.error, Reason: a.reason, Message: a.message})
+		all[reason] = n
+	}
+	return all
+}()
 
 // refuse answers no.
 func refuse(w http.ResponseWriter, reason Reason) {
-	a := &answers[reason]
+	n := &nos[reason]
 	header := w.Header()
-	header.Set("X-Token-Reason", a.reason)
-	if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
-		header.Set("WWW-Authenticate", challenge(reason))
+	header["X-Token-Reason"] = n.reason
+	if n.challenge != nil {
+		header["Www-Authenticate"] = n.challenge
 	}
-	writeJSON(w, a.status, refusal{Error: a.error, Reason: a.reason, Message: a.message})
+	write(w, n.status, n.body)
 }
 
 // challenge is the WWW-Authenticate of a refusal. It has no error code where
@@ -92,15 +83,25 @@ func notFound(w http.ResponseWriter, message string) {
 	writeJSON(w, http.StatusNotFound, refusal{Error: "not_found", Reason: "not_found", Message: message})
 }
 
-// writeJSON answers with a body that no cache may keep.
+// writeJSON answers with a body.
 func writeJSON(w http.ResponseWriter, status int, body any) {
-	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Type", "application/json")
+	status, text := marshal(status, body)
+	write(w, status, text)
+}
+
+// marshal is a body as it is sent with a status.
+func marshal(status int, body any) (answered int, text []byte) {
 	text, err := json.Marshal(body)
 	if err != nil {
-		status, text = http.StatusInternalServerError, []byte(`{"active":false,"error":"internal"}`)
+		return http.StatusInternalServerError, []byte(`{"active":false,"error":"internal"}` + "\n")
 	}
+	return status, append(text, '\n')
+}
+
+// write answers with a body that no cache may keep.
+func write(w http.ResponseWriter, status int, body []byte) {
+	header := w.Header()
+	header["Cache-Control"], header["Content-Type"] = noStore, applicationJSON
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // the client may be gone: nobody to tell
+	_, _ = w.Write(body) // the client may be gone: nobody to tell
 }

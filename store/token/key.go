@@ -53,19 +53,19 @@ func (k Key) IsVersion4() bool { return k[6]&0xf0 == 0x40 && k[8]&0xc0 == 0x80 }
 func (k Key) IsZero() bool { return k == Key{} }
 
 // String writes the key as a UUID.
-func (k Key) String() string {
-	var b [uuidSize]byte
-	hex.Encode(b[0:8], k[0:4])
-	hex.Encode(b[9:13], k[4:6])
-	hex.Encode(b[14:18], k[6:8])
-	hex.Encode(b[19:23], k[8:10])
-	hex.Encode(b[24:36], k[10:16])
-	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
+func (k Key) String() string { return string(k.Append(make([]byte, 0, uuidSize))) }
+
+// Append writes the key as a UUID behind a text.
+func (k Key) Append(text []byte) []byte {
+	text = append(hex.AppendEncode(text, k[0:4]), '-')
+	text = append(hex.AppendEncode(text, k[4:6]), '-')
+	text = append(hex.AppendEncode(text, k[6:8]), '-')
+	text = append(hex.AppendEncode(text, k[8:10]), '-')
+	return hex.AppendEncode(text, k[10:16])
 }
 
 // MarshalText writes the key as a UUID.
-func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+func (k Key) MarshalText() ([]byte, error) { return k.Append(nil), nil }
 
 // UnmarshalText reads what MarshalText wrote.
 func (k *Key) UnmarshalText(text []byte) error {
