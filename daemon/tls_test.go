@@ -176,8 +176,8 @@ func TestCertificateIsReloaded(t *testing.T) {
 	}
 }
 
-// Files that are links are followed, as in a volume of Kubernetes, where the link
-// is replaced.
+// Files that are links are followed, as in a volume of Kubernetes, where they lead
+// through a link to a directory, and that is replaced.
 func TestCertificateBehindLinks(t *testing.T) {
 	one, two := tlsPlace(t, 1), tlsPlace(t, 2)
 	link := filepath.Join(t.TempDir(), "data")
@@ -187,8 +187,11 @@ func TestCertificateBehindLinks(t *testing.T) {
 		}
 	}
 	swap(one)
-	cfg := config.Default()
-	cfg.Verify.TLSCert, cfg.Verify.TLSKey = link+"/cert.pem", link+"/key.pem"
+	cfg, dir := config.Default(), t.TempDir()
+	cfg.Verify.TLSCert, cfg.Verify.TLSKey = dir+"/tls.crt", dir+"/tls.key"
+	if err := errors.Join(os.Symlink(link+"/cert.pem", cfg.Verify.TLSCert), os.Symlink(link+"/key.pem", cfg.Verify.TLSKey)); err != nil {
+		t.Fatal(err)
+	}
 	c, err := readCertificate(cfg, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)

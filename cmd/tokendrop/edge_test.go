@@ -31,12 +31,12 @@ token_file = "%[1]s/bearer"
 `
 )
 
-// newEdge is a machine that answers at every kind of listener, and the address
-// at which it speaks TLS.
-func newEdge(t *testing.T) (m *machine, address string) {
+// newEdge is a machine that answers at every kind of listener, the address at
+// which it speaks TLS, and that of health.
+func newEdge(t *testing.T) (m *machine, address, health string) {
 	t.Helper()
 	m = newMachine(t)
-	address, health := freeAddress(t), freeAddress(t)
+	address, health = freeAddress(t), freeAddress(t)
 	m.writeSecret("bearer", bearerText+"1\n")
 	m.newCertificate(1)
 	text := strings.Replace(m.read("../tokendrop.toml"), `verify.sock"]`, fmt.Sprintf(`verify.sock", %q]
@@ -44,7 +44,7 @@ health = %q
 tls_cert = "%[3]s/cert.pem"
 tls_key = "%[3]s/key.pem"`, address, health, m.root), 1)
 	m.configure(text + fmt.Sprintf(edgeConfig, m.root))
-	return m, address
+	return m, address, health
 }
 
 // writeSecret puts a file in the place of the one with that name.
@@ -113,7 +113,7 @@ func (m *machine) introspect(bearer, token string) string {
 // The bearer's file is read at the start and on SIGHUP, and one that cannot be
 // used changes nothing.
 func TestIntrospect(t *testing.T) {
-	m, _ := newEdge(t)
+	m, _, _ := newEdge(t)
 	m.start()
 	m.install("a.yaml", manifestA)
 	if got := m.introspect(bearerText+"1", tokenA); !strings.HasPrefix(got, `200 {"active":true,`) || !strings.Contains(got, `"jti":"`+keyA+`"`) {
@@ -154,7 +154,7 @@ func TestIntrospect(t *testing.T) {
 
 // What is told to Prometheus follows what happens, and names nobody.
 func TestMetrics(t *testing.T) {
-	m, _ := newEdge(t)
+	m, _, _ := newEdge(t)
 	m.start()
 	m.install("a.yaml", manifestA)
 	m.put("wrong.yaml", "tokens: [{action: bake}]")
@@ -177,6 +177,13 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("there is no line %s", want)
 		}
 	}
+	m.configure(m.read("../tokendrop.toml") + "[[verify.gates]]\nname = 'late'\n")
+	m.hangUp("configuration reloaded")
+	m.asked("/verify/late", tokenA)
+	text = m.socketAnswer("verify.sock", http.MethodGet, "/metrics", "", nil)
+	if want := `tokendrop_verify_decisions_total{gate="late",reason="yes"} 1`; !strings.Contains(text, want) {
+		t.Errorf("of a new gate there is no line %s", want)
+	}
 	for _, secret := range []string{tokenA, keyA, "/users/root", m.drop, "a.yaml"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("told is %q", secret)
@@ -190,7 +197,7 @@ func TestMetrics(t *testing.T) {
 // TLS is spoken on TCP and not on the socket, and a renewed certificate is
 // presented without a restart.
 func TestTLS(t *testing.T) {
-	m, address := newEdge(t)
+	m, address, health := newEdge(t)
 	m.start()
 	m.install("a.yaml", manifestA)
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{
@@ -215,6 +222,16 @@ func TestTLS(t *testing.T) {
 	if got := m.verify(tokenA); got != "200 "+keyA {
 		t.Errorf("over the socket: %s", got)
 	}
+	for path, want := range map[string]int{"/readyz": 200, "/healthz": 200, "/verify": 404, "/metrics": 404} {
+		resp, err := client.Get("http://" + health + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("health, %s: %s", path, resp.Status)
+		}
+	}
 	m.newCertificate(2)
 	if status, serial := ask(); status != http.StatusOK || serial != "2" {
 		t.Errorf("%d with certificate %s", status, serial)
@@ -228,7 +245,7 @@ func TestTLS(t *testing.T) {
 // The exit code is that of /readyz: while a file is waited for, when it is
 // there, and when nobody answers.
 func TestHealthcheck(t *testing.T) {
-	m, _ := newEdge(t)
+	m, _, _ := newEdge(t)
 	if out, err := m.run("healthcheck"); err == nil || !strings.Contains(err.Error(), "exit status 1: ") || len(out) > 0 {
 		t.Errorf("no daemon: %s, %v", out, err)
 	}

@@ -414,6 +414,23 @@ func TestConfigurationInsideADrop(t *testing.T) {
 	}
 }
 
+// TLS or the switch, one of them is enough beyond this machine; health needs none.
+func TestOpenAddresses(t *testing.T) {
+	const open = "[verify]\nlisten = ['0.0.0.0:1']\nhealth = ':2'\n"
+	const tls = "tls_cert = '/c'\ntls_key = '/k'\n"
+	const introspect = "[introspect]\nlisten = ['10.0.0.1:3']\ntoken_file = '/t'\n"
+	for _, more := range []string{"allow_plain = true\n", tls, tls + "allow_plain = true\n"} {
+		mustParse(t, open+more+introspect)
+	}
+	mustParse(t, "[verify]\nhealth = '0.0.0.0:2'\ntls_cert = ''\ntls_key = ''\n[introspect]\nlisten = []\ntoken_file = ''\n")
+	if c := mustParse(t, "[verify]\nhealth = ''\n"); c.Verify.Health != (Address{}) {
+		t.Errorf("health is at %v", c.Verify.Health)
+	}
+	if got := problems(t, open+introspect); strings.Count(got, "plain text") != 2 || strings.Contains(got, "at :2") {
+		t.Error(got)
+	}
+}
+
 // No manifest may have the configuration's own files read or written.
 func TestOwnSecrets(t *testing.T) {
 	c := mustParse(t, everyKey)

@@ -258,6 +258,7 @@ func TestIntrospectionRawRequests(t *testing.T) {
 		"empty token":                {line + auth + form + body("token="), "400"},
 		"two tokens":                 {line + auth + form + body("token="+escaped+"&token="+escaped), "400"},
 		"bad escape":                 {line + auth + form + body("token=%zz"), "400"},
+		"bad escape elsewhere":       {line + auth + form + body("token="+escaped+"&x=%zz"), "400"},
 		"semicolon":                  {line + auth + form + body("token="+escaped+";x=y"), "400"},
 		"another media type":         {line + auth + "Content-Type: application/json\r\n" + body(`{"token":"x"}`), "415"},
 		"no media type":              {line + auth + good, "415"},
