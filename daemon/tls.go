@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"sync"
@@ -28,10 +29,12 @@ type certificate struct {
 	stamped [2]stamp // the files when they were last read, well or not
 }
 
-// stamp tells one state of a file from another. The zero stamp is that of a
-// file that cannot be looked at.
+// stamp tells one state of a file from another, and who may read it, which can be
+// what was wrong. The zero stamp is that of a file that cannot be looked at.
 type stamp struct {
 	device, inode uint64
+	mode          fs.FileMode
+	user, group   uint32
 	size          int64
 	changed       time.Time
 }
@@ -41,9 +44,10 @@ func stampOf(path string) stamp {
 	if err != nil {
 		return stamp{}
 	}
-	s := stamp{size: info.Size(), changed: info.ModTime()}
+	s := stamp{mode: info.Mode(), size: info.Size(), changed: info.ModTime()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		s.device, s.inode = uint64(sys.Dev), sys.Ino //nolint:unconvert // the type differs between systems
+		s.user, s.group = sys.Uid, sys.Gid
 	}
 	return s
 }

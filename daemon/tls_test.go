@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	stdlog "log" //nolint:depguard // the type of http.Server.ErrorLog
 	"math/big"
 	"net"
@@ -133,8 +134,8 @@ func TestCertificateIsReloaded(t *testing.T) {
 	}
 	address := serveTLS(t, c)
 	cert2, key2 := pairOf(t, 2)
-	open := func() {
-		if err := os.Chmod(cfg.Verify.TLSKey, 0o644); err != nil {
+	mode := func(perm fs.FileMode) {
+		if err := os.Chmod(cfg.Verify.TLSKey, perm); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,7 +155,8 @@ func TestCertificateIsReloaded(t *testing.T) {
 		{"an empty file", func() { replace(t, cfg.Verify.TLSKey, nil) }, "2", kept},
 		{"no file", func() { _ = os.Remove(cfg.Verify.TLSKey) }, "2", kept},
 		{"the key again", func() { replace(t, cfg.Verify.TLSKey, key2) }, "2", taken},
-		{"a key that others can read", func() { replace(t, cfg.Verify.TLSKey, key2); open() }, "2", kept},
+		{"a key that others can read", func() { replace(t, cfg.Verify.TLSKey, key2); mode(0o644) }, "2", kept},
+		{"and cannot any more", func() { mode(0o600) }, "2", taken},
 		{"no certificate", func() { _ = os.Remove(cfg.Verify.TLSCert) }, "2", kept},
 		{"both anew", func() {
 			cert, key := pairOf(t, 3)
