@@ -46,11 +46,18 @@ func (d *daemon) dropMetrics() []metrics.Drop {
 // place in the configuration.
 func labels(cfg *config.Config) map[string]string {
 	names := make(map[string]string, len(cfg.Drops))
-	for i, d := range cfg.Drops {
+	for _, d := range cfg.Drops {
 		names[d.Name] = d.Name
-		if d.Name == d.Path {
-			names[d.Name] = fmt.Sprintf("unnamed %d", i+1)
+	}
+	for i, d := range cfg.Drops {
+		if d.Name != d.Path {
+			continue
 		}
+		name := fmt.Sprintf("unnamed %d", i+1)
+		for names[name] != "" { // so is another one, or nobody could scrape
+			name += "'"
+		}
+		names[d.Name] = name
 	}
 	return names
 }

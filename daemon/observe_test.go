@@ -15,3 +15,19 @@ func TestLabels(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// Two series with the same labels would fail every scrape.
+func TestLabelsDiffer(t *testing.T) {
+	drop := func(name, path string) config.Drop { return config.Drop{Name: name, Path: path} }
+	cfg := &config.Config{Drops: []config.Drop{drop("/a", "/a"), drop("unnamed 1", "/b"), drop("unnamed 2", "/c"), drop("/d", "/d")}}
+	seen := map[string]string{}
+	for name, label := range labels(cfg) {
+		if other, twice := seen[label]; twice {
+			t.Errorf("%s and %s are both %q", name, other, label)
+		}
+		seen[label] = name
+	}
+	if len(seen) != len(cfg.Drops) || seen["unnamed 4"] != "/d" || seen["unnamed 2"] != "unnamed 2" {
+		t.Errorf("labels are %v", seen)
+	}
+}
