@@ -105,6 +105,22 @@ func TestRawRequestsOfAProxy(t *testing.T) {
 	}
 }
 
+// A server takes the encoding of HTTP/1.0 for none, so that what follows could
+// be a request that its proxy took for a body (RFC 9112, section 6.1).
+func TestOneRequestAConnectionOfHTTP10(t *testing.T) {
+	address := serve(t, testHandler(t, goodRecord(t)))
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const second = "GET /verify HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + goodToken + "\r\n\r\n"
+	_, _ = io.WriteString(conn, "GET /verify HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"+second)
+	if answers, _ := io.ReadAll(conn); strings.Count(string(answers), "HTTP/1.") != 1 {
+		t.Errorf("answered with %q", answers)
+	}
+}
+
 // Clients that never finish their headers hold a connection each, and nobody
 // up.
 func TestSlowHeadersHoldNobodyUp(t *testing.T) {

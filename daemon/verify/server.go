@@ -25,7 +25,7 @@ const (
 // NewServer serves a handler within the limits above.
 func NewServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h,
+		Handler: closing{h},
 		// net/http would answer "OPTIONS *" itself, with a yes.
 		DisableGeneralOptionsHandler: true,
 		MaxHeaderBytes:               maxHeaderBytes,
@@ -34,4 +34,17 @@ func NewServer(h http.Handler) *http.Server {
 		WriteTimeout:                 answerTimeout,
 		IdleTimeout:                  idleTimeout,
 	}
+}
+
+// closing ends a connection after one request of HTTP/1.0. There net/http takes
+// no notice of a Transfer-Encoding, whose body would then be the next request
+// (RFC 9112, section 6.1).
+type closing struct{ http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (c closing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !r.ProtoAtLeast(1, 1) {
+		w.Header().Set("Connection", "close")
+	}
+	c.Handler.ServeHTTP(w, r)
 }
