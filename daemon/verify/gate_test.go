@@ -200,6 +200,10 @@ func casesCustom(tb testing.TB) map[string]decideCase {
 		"unmatched allowed":          {routed(tb, open), custom("*"), Request{Method: "GET", URI: "/admin"}, ContextMissing},
 		"unmatched allowed, gate's":  {routed(tb, open, demanding), custom("api::use"), Request{Method: "GET", URI: "/admin"}, Yes},
 		"unmatched allowed, without": {routed(tb, open, demanding), custom("x"), Request{Method: "GET", URI: "/admin"}, ScopeMissing},
+		// To many services that is a POST, whose route demands more.
+		"method in small letters":           {routed(tb, open, demanding), custom("api::use"), Request{Method: "post", URI: "/api/articles"}, ContextMissing},
+		"method in small letters, any":      {routed(tb), custom("*"), Request{Method: "Post", URI: "/api/anything"}, ContextMissing},
+		"method in small letters, no route": {scoped("a"), custom("a"), Request{Method: "post", URI: "/api/articles"}, Yes},
 	}
 }
 

@@ -91,7 +91,7 @@ func verb(scope string) string { return scope[strings.LastIndexAny(scope, ".:/")
 // permitsScopes checks the request of a custom token. Which scope a route
 // demands can hang on the method, so that has to be certain.
 func (g *Gate) permitsScopes(rec *store.Record, req *Request) Reason {
-	if g.Proxy == None || g.Routes != nil && (req.Method == "" || req.Override) {
+	if g.Proxy == None || g.Routes != nil && (!isPlainMethod(req.Method) || req.Override) {
 		return ContextMissing
 	}
 	demanded, reason := g.demands(req)
@@ -107,6 +107,12 @@ func (g *Gate) permitsScopes(rec *store.Record, req *Request) Reason {
 		}
 	}
 	return Yes
+}
+
+// isPlainMethod tells whether every program takes a method for the same one.
+// Their case counts (RFC 9110, section 9.1), and to many services it does not.
+func isPlainMethod(method string) bool {
+	return method != "" && !strings.ContainsFunc(method, func(c rune) bool { return 'a' <= c && c <= 'z' || c > '~' })
 }
 
 // grants tells whether one of the token's scopes, or of its sets, matches.
