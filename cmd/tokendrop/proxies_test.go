@@ -239,10 +239,26 @@ var identityNames = []string{
 // forgedIdentity is in each spelling that services take for the same.
 func forgedIdentity() (lines []string) {
 	for _, name := range identityNames {
-		under := strings.ReplaceAll(name, "-", "_")
-		lines = append(lines, name+": forged", strings.ToLower(name)+": forged", under+": forged", strings.ToUpper(under)+": forged")
+		lines = append(lines, name+": forged", strings.ToLower(name)+": forged")
+		for _, under := range withUnderscores(name) {
+			lines = append(lines, under+": forged", strings.ToUpper(under)+": forged")
+		}
 	}
 	return lines
+}
+
+// withUnderscores are the names that to many services are the same: with one or
+// more underscores in the place of hyphens.
+func withUnderscores(name string) (names []string) {
+	parts := strings.Split(name, "-")
+	for bits := 1; bits < 1<<(len(parts)-1); bits++ {
+		under := parts[0]
+		for i, part := range parts[1:] {
+			under += string("-_"[bits>>i&1]) + part
+		}
+		names = append(names, under)
+	}
+	return names
 }
 
 // forgedRequest says of each request that it is one which every token is good
@@ -274,6 +290,12 @@ func (s *site) checkForged() {
 			got := s.call(call{token: tokenDashboard, method: "GET", uri: anArticle, header: []string{line}})
 			if got.String() != "403 method_not_allowed" || got.seen != nil {
 				s.t.Errorf("%s: %s", line, got)
+			}
+		}
+		for _, under := range withUnderscores(name) {
+			got := s.call(call{token: tokenDashboard, method: "GET", uri: anArticle, header: []string{under + ": DELETE"}})
+			if got.seen != nil && got.seen.Header.Get(under) != "" {
+				s.t.Errorf("the service gets %s, which was not judged", under)
 			}
 		}
 	}
