@@ -39,20 +39,32 @@ func (d *drops) dirs() []*patches.Dir {
 	return list
 }
 
-// end ends the directories that are not wanted as they run.
+// end ends the directories that are not wanted as they run, and waits for that,
+// so that their locks are free.
 func (d *drops) end(want []patches.Config) {
+	unwanted := d.takeOut(want)
+	for _, r := range unwanted {
+		r.stop()
+	}
+	for _, r := range unwanted {
+		<-r.ended // which may take as long as a patch: meanwhile others ask for dirs
+	}
+}
+
+// takeOut takes out of the list what is not wanted as it runs.
+func (d *drops) takeOut(want []patches.Config) (unwanted []*running) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var kept []*running
 	for _, r := range d.running {
 		if contains(want, r.cfg) {
 			kept = append(kept, r)
-			continue
+		} else {
+			unwanted = append(unwanted, r)
 		}
-		r.stop()
-		<-r.ended // so that its lock is free
 	}
 	d.running = kept
+	return unwanted
 }
 
 // begin starts the directories that do not run as they are wanted.
