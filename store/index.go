@@ -48,6 +48,7 @@ func (x *Index) Lookup(key token.Key, room *Room) (Record, Rule, bool) {
 	x.mu.RLock()
 	at := x.findKey(key)
 	if at == 0 {
+		_ = x.rules.of(nobody.User)
 		x.mu.RUnlock()
 		_, _ = nobody.record(room)
 		return Record{}, Rule{}, false
@@ -59,9 +60,9 @@ func (x *Index) Lookup(key token.Key, room *Room) (Record, Rule, bool) {
 	return r, rule, ok
 }
 
-// nobody is decoded where a key is unknown, which is not to take less time
-// than a wrong secret.
-var nobody = row{stored: string(AppendRecord(nil, &Record{Type: FullAccess, Audience: DefaultAudience, Credentials: make([]Credential, 1)}))}
+// nobody is judged and decoded where a key is unknown, which is not to take less
+// time than a wrong secret.
+var nobody = row{Name: Name{User: "nobody-is-called-so"}, stored: string(AppendRecord(nil, &Record{Type: FullAccess, Audience: DefaultAudience, Credentials: make([]Credential, 1)}))}
 
 // record decodes the row. Each was decoded once already, when it came in.
 func (r row) record(room *Room) (Record, bool) {

@@ -31,8 +31,21 @@ func CoversUser(outer, inner string) bool {
 	return match(outer, text.String(), func(c byte) bool { return c != '/' && c != anything })
 }
 
-// match is Match with the characters that a single star admits.
+// match is Match with the characters that a single star admits. What is before
+// the first star, and behind the last, decides most: it takes as good as no time.
 func match(pattern, user string, admits func(byte) bool) bool {
+	first, last := strings.IndexByte(pattern, '*'), strings.LastIndexByte(pattern, '*')
+	if first < 0 {
+		return pattern == user
+	}
+	user, ok := strings.CutPrefix(user, pattern[:first])
+	if !ok || !strings.HasSuffix(user, pattern[last+1:]) {
+		return false
+	}
+	return matchStars(pattern[first:], user, admits)
+}
+
+func matchStars(pattern, user string, admits func(byte) bool) bool {
 	// next[i] tells whether the pattern so far matches the first i bytes.
 	var room [257]bool // which is what the longest user needs
 	next := room[:]

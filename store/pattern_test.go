@@ -54,3 +54,23 @@ func TestMoreSpecific(t *testing.T) {
 		t.Errorf("ordered %q, want %q", got, want)
 	}
 }
+
+// The short cut is none: it says what the long way says.
+func TestMatchShortCut(t *testing.T) {
+	patterns, users := []string{""}, []string{""}
+	for _, all := range []*[]string{&patterns, &users} {
+		for i := 0; len((*all)[i]) < 4; i++ {
+			for _, c := range []string{"a", "b", "/", "*"} {
+				*all = append(*all, (*all)[i]+c)
+			}
+		}
+	}
+	admits := func(c byte) bool { return c != '/' }
+	for _, p := range patterns {
+		for _, u := range users {
+			if got, want := match(p, u, admits), matchStars(p, u, admits); got != want {
+				t.Errorf("%q matches %q: %v, want %v", p, u, got, want)
+			}
+		}
+	}
+}
