@@ -36,6 +36,7 @@ func (e *RouteError) Unwrap() error { return e.Err }
 
 var (
 	errPattern  = errors.New(`want a path or a method and a path, as in "GET /api/articles/{id}" or "/static/"`)
+	errMethod   = errors.New(`want the method in capitals, as clients send it: "GET" and not "get"`)
 	errHost     = errors.New("want no host before the path: the gate is not told the original one")
 	errConflict = errors.New("matches some of the same requests as another route, and neither is more specific: make one of them narrower")
 )
@@ -72,6 +73,8 @@ func checkPattern(pattern string) error {
 		return errPattern
 	case !strings.HasPrefix(path, "/"):
 		return errHost
+	case method > 0 && !isPlainMethod(pattern[:method-1]):
+		return errMethod
 	}
 	return nil
 }
