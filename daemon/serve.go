@@ -43,7 +43,7 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 				return nil, errors.Join(err, closeAll(all))
 			}
 			d.Log.Info().Stringer("address", l.Addr()).Str("for", e.name).Msg("listening")
-			all = append(all, server{verify.NewServer(e.handler), e.tls.wrap(l)})
+			all = append(all, server{verify.NewServer(e.handler), e.tls.wrap(verify.Direct(l))})
 		}
 	}
 	for _, s := range all {

@@ -3,7 +3,6 @@ package verify
 import (
 	"encoding/json"
 	"net/http"
-	"sync"
 
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/token"
@@ -15,17 +14,21 @@ var (
 	applicationJSON = []string{"application/json"}
 )
 
-// texts are spare memory for what an answer is made of.
-var texts = sync.Pool{New: func() any { return new([]byte) }}
+// okLine is the status line of a yes.
+var okLine = statusLine(http.StatusOK)
 
 // accept answers yes to the token with the presented key, which has the scopes.
-func accept(w http.ResponseWriter, presented token.Key, rec *store.Record, scopes []string) {
-	text, _ := texts.Get().(*[]byte) // nothing else is in there
+func accept(w http.ResponseWriter, r *http.Request, presented token.Key, rec *store.Record, scopes []string) {
 	yes := identity{presented, rec, scopes}
-	*text = yes.headers(w.Header(), (*text)[:0])
-	*text = append(yes.json((*text)[:0]), '\n')
-	write(w, http.StatusOK, *text)
-	texts.Put(text)
+	if c := directly(r); c != nil {
+		c.head, _ = yes.lines(c.head[:0])
+		c.body = yes.json(c.body[:0])
+		c.head = appendBody(c.head, c.body)
+		c.answer(w, okLine, c.head)
+		return
+	}
+	yes.set(w.Header())
+	write(w, http.StatusOK, yes.json(nil))
 }
 
 // refusal is the body of a no.
@@ -41,25 +44,34 @@ type no struct {
 	status            int
 	reason, challenge []string // nil: that header is not there
 	body              []byte
+	line              string // and all that follows, for a directConn
+	rest              []byte
 }
 
 // nos are the refusals for all reasons.
 var nos = func() (all [Reasons]no) {
 	for reason := NotReady; reason < Reasons; reason++ {
 		a := &answers[reason]
-		n := no{status: a.status, reason: []string{a.reason}}
+		n := no{status: a.status, reason: []string{a.reason}, line: statusLine(a.status)}
+		n.rest = append(n.rest, "X-Token-Reason: "+a.reason+lineEnd...)
 		if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
 			n.challenge = []string{challenge(reason)}
+			n.rest = append(n.rest, "WWW-Authenticate: "+n.challenge[0]+lineEnd...)
 		}
 		_, n.body = marshal(a.status, refusal{Error: a.error, Reason: a.reason, Message: a.message})
+		n.rest = appendBody(n.rest, n.body)
 		all[reason] = n
 	}
 	return all
 }()
 
 // refuse answers no.
-func refuse(w http.ResponseWriter, reason Reason) {
+func refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
 	n := &nos[reason]
+	if c := directly(r); c != nil {
+		c.answer(w, n.line, n.rest)
+		return
+	}
 	header := w.Header()
 	header["X-Token-Reason"] = n.reason
 	if n.challenge != nil {

@@ -19,53 +19,66 @@ type identity struct {
 }
 
 // identityHeaders are the names of all headers of an identity, as net/http
-// spells them, in the order of values.
+// spells them.
 var identityHeaders = [...]string{
 	"X-Token-Key", "X-Token-User", "X-Token-Name", "X-Token-Type",
 	"X-Token-Scopes", "X-Token-Audience", "X-Token-Expires", "X-Token-Labels",
 }
 
-// headers sets all of them, and returns the memory that it has used. The values
-// are cut from one text.
-func (y *identity) headers(header http.Header, memory []byte) []byte {
-	memory, ends := y.values(memory)
-	text := string(memory)
+// span is where the value of a header begins and ends.
+type span struct{ begin, end int }
+
+// set sets all of the headers. Their values are cut from one text.
+func (y *identity) set(header http.Header) {
+	lines, spans := y.lines(nil)
+	text := string(lines)
 	values := new([len(identityHeaders)]string)
-	begin := 0
-	for i, end := range ends {
-		values[i] = text[begin:end]
+	for i, s := range spans {
+		values[i] = text[s.begin:s.end]
 		header[identityHeaders[i]] = values[i : i+1 : i+1]
-		begin = end
 	}
-	return memory
 }
 
-// values appends the values of identityHeaders, and tells where each ends.
-func (y *identity) values(text []byte) (all []byte, ends [len(identityHeaders)]int) {
-	text = y.key.Append(text)
-	ends[0] = len(text)
-	text = append(text, store.Escape(y.rec.User)...)
-	ends[1] = len(text)
-	text = append(text, store.Escape(y.rec.Name.Name)...)
-	ends[2] = len(text)
-	text = append(text, y.rec.Type.String()...)
-	ends[3] = len(text)
-	for i, s := range y.scopes {
-		text = append(comma(text, i), store.Escape(s)...)
+// lines appends all of the headers, and tells where their values are.
+func (y *identity) lines(text []byte) (all []byte, spans [len(identityHeaders)]span) {
+	for i, name := range identityHeaders {
+		text = append(append(text, name...), ": "...)
+		spans[i].begin = len(text)
+		text = y.value(text, i)
+		spans[i].end = len(text)
+		text = append(text, lineEnd...)
 	}
-	ends[4] = len(text)
-	text = append(text, store.Escape(y.rec.Audience)...)
-	ends[5] = len(text)
-	if !y.rec.ExpiresAt.IsZero() {
-		text = y.rec.ExpiresAt.AppendFormat(text, time.RFC3339Nano)
+	return text, spans
+}
+
+// value appends the value of a header. There is nothing in it that could end it.
+func (y *identity) value(text []byte, header int) []byte {
+	switch identityHeaders[header] {
+	case "X-Token-Key":
+		return y.key.Append(text)
+	case "X-Token-User":
+		return append(text, store.Escape(y.rec.User)...)
+	case "X-Token-Name":
+		return append(text, store.Escape(y.rec.Name.Name)...)
+	case "X-Token-Type":
+		return append(text, y.rec.Type.String()...)
+	case "X-Token-Scopes":
+		for i, s := range y.scopes {
+			text = append(comma(text, i), store.Escape(s)...)
+		}
+	case "X-Token-Audience":
+		return append(text, store.Escape(y.rec.Audience)...)
+	case "X-Token-Expires":
+		if !y.rec.ExpiresAt.IsZero() {
+			return y.rec.ExpiresAt.AppendFormat(text, time.RFC3339Nano)
+		}
+	case "X-Token-Labels":
+		for i, l := range y.rec.Labels {
+			text = append(comma(text, i), store.Escape(l.Key)...)
+			text = append(append(text, '='), store.Escape(l.Value)...)
+		}
 	}
-	ends[6] = len(text)
-	for i, l := range y.rec.Labels {
-		text = append(comma(text, i), store.Escape(l.Key)...)
-		text = append(append(text, '='), store.Escape(l.Value)...)
-	}
-	ends[7] = len(text)
-	return text, ends
+	return text
 }
 
 // json appends the body of a yes.
@@ -90,7 +103,7 @@ func (y *identity) json(text []byte) []byte {
 		text = append(appendJSON(comma(text, i), l.Key), ':')
 		text = appendJSON(text, l.Value)
 	}
-	return append(text, `}}`...)
+	return append(text, "}}\n"...)
 }
 
 // comma goes before all but the first of a list.

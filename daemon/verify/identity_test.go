@@ -40,7 +40,7 @@ func likeJSON(t *testing.T, y identity) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	return string(text) + "\n"
 }
 
 // likeLists are the headers of a yes, list by list.
@@ -89,7 +89,7 @@ func FuzzIdentity(f *testing.F) {
 			t.Errorf("body\n%s, want\n%s", got, want)
 		}
 		header, want := http.Header{}, likeLists(y)
-		y.headers(header, nil)
+		y.set(header)
 		for name, values := range want {
 			if !slices.Equal(header[name], values) {
 				t.Errorf("%s = %q, want %q", name, header[name], values)

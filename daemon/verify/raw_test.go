@@ -14,10 +14,16 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 )
 
+// serve serves as the daemon does.
 func serve(t *testing.T, h *Handler) (address string) {
 	t.Helper()
+	return serveOn(t, h, Direct)
+}
+
+func serveOn(t *testing.T, h *Handler, through func(net.Listener) net.Listener) (address string) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewServer(h)
+	server.Config, server.Listener = NewServer(h), through(server.Listener)
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()

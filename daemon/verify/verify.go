@@ -28,6 +28,8 @@
 //     looks at it any more once the decision is released.
 //  11. Who introspects presents a bearer token of its own, and is told nothing of
 //     a token that is not good, not even why (Introspector).
+//  12. An answer that is written directly (Direct) is the one that net/http
+//     would write. What stands in its place until it is written is no yes.
 package verify
 
 import (
@@ -134,11 +136,11 @@ func (h *Handler) gate(w http.ResponseWriter, r *http.Request, rest string) {
 	defer d.Release()
 	h.tell(gate.Name, d.Reason, d.Presented)
 	if d.Reason != Yes {
-		refuse(w, d.Reason)
+		refuse(w, r, d.Reason)
 		return
 	}
 	h.count(&d, q.Request.Client, now)
-	accept(w, d.Presented, &d.Record, store.ExpandScopes(&d.Record, gate.ScopeSets))
+	accept(w, r, d.Presented, &d.Record, store.ExpandScopes(&d.Record, gate.ScopeSets))
 }
 
 func (h *Handler) tell(gate string, reason Reason, key token.Key) {
