@@ -168,7 +168,7 @@ func (x *Index) Revoked(key token.Key, user string) bool {
 	return forAll || forUser
 }
 
-// maxUser is how many bytes a user has at most; a longer one would only cost
+// maxUser is how many bytes a user has at most. A longer one would only cost
 // an allocation.
 const maxUser = 256
 

@@ -47,7 +47,7 @@ func match(pattern, user string, admits func(byte) bool) bool {
 
 func matchStars(pattern, user string, admits func(byte) bool) bool {
 	// next[i] tells whether the pattern so far matches the first i bytes.
-	var room [257]bool // which is what the longest user needs
+	var room [maxUser + 1]bool
 	next := room[:]
 	if len(user) >= len(room) {
 		next = make([]bool, len(user)+1)
