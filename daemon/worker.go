@@ -49,6 +49,9 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 	return out, nil
 }
 
+// Swept implements patches.Handler.
+func (w worker) Swept(context.Context, patches.Sweep) error { return nil }
+
 // tell logs and counts what became of a patch. Reasons name places, and no values.
 func (w worker) tell(p *patches.Patch, r *provision.Result) {
 	level := zerolog.InfoLevel

@@ -9,7 +9,8 @@ import (
 // the claim in Unix milliseconds, big-endian, the rest is random.
 type ID [16]byte
 
-// Patch is a claimed file, whole.
+// Patch is a file, whole: claimed, or where it lies if the directory keeps its
+// files.
 type Patch struct {
 	ID   ID
 	Dir  string // the drop directory's name
@@ -24,8 +25,13 @@ type Patch struct {
 	// Recovered: the claim was found, not made, by this pass. The handler
 	// may have decided on it before.
 	Recovered bool
-	ModTime   time.Time
-	Owner     string // user name or number of the file's owner
+	// Kept: the file stays where it is, unchanged and not claimed. It is handed
+	// over when it is new, changed or back, and again at start, at every resync
+	// and by Reevaluate, each time under an ID of its own: what was done with
+	// it already is for the handler to know.
+	Kept    bool
+	ModTime time.Time
+	Owner   string // user name or number of the file's owner
 }
 
 // Outcome is what became of a patch.
@@ -54,6 +60,7 @@ type AfterApply string
 const (
 	Rename AfterApply = "rename"
 	Remove AfterApply = "remove"
+	Keep   AfterApply = "keep" // not as a verdict
 )
 
 // Verdict is the handler's decision on one patch.
@@ -61,7 +68,8 @@ type Verdict struct {
 	Outcome Outcome
 	// Reasons are the lines of the .failed.reason file.
 	Reasons []string
-	// AfterApply overrides the directory's setting where it is not empty.
+	// AfterApply overrides the directory's setting where it is not empty. It
+	// is without effect in keep mode.
 	AfterApply AfterApply
 	// Redacted is the text without secrets for the outcome's file; nil where
 	// the text has none.
@@ -75,4 +83,19 @@ type Handler interface {
 	// one verdict for each. An error means that it is not known what was
 	// done: nothing may be renamed, and the process has to end.
 	Handle(ctx context.Context, group []Patch) ([]Verdict, error)
+
+	// Swept is called in keep mode after every pass that has read all of a
+	// directory's listing, when the verdicts of the pass are known. It is not
+	// called for a directory that cannot be opened or listed whole. An error
+	// means what one of Handle does.
+	Swept(ctx context.Context, s Sweep) error
+}
+
+// Sweep is what a directory in keep mode held at one moment.
+type Sweep struct {
+	Dir     string   // the drop directory's name
+	Present []string // the paths of all patches in it, in byte order
+	// Whole: the listing is complete and not empty, and the last verdict on
+	// every patch in it, as it is now, is Installed or Skipped.
+	Whole bool
 }

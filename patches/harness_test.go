@@ -254,6 +254,8 @@ func newLedger(t testing.TB) *ledger {
 	return &ledger{t: t, entries: map[ID]Verdict{}, texts: map[ID]string{}}
 }
 
+func (*ledger) Swept(context.Context, Sweep) error { return nil }
+
 func (l *ledger) Handle(_ context.Context, group []Patch) ([]Verdict, error) {
 	if l.before != nil {
 		l.before(group)

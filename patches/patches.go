@@ -74,6 +74,7 @@ type Config struct {
 	Settle    time.Duration // how long a file lies unchanged where no lease can be had
 	Rescan    time.Duration // between two full scans
 	StartWait time.Duration // how long files that are being written hold Started
+	Resync    time.Duration // in keep mode: between two times that all files are handed over
 
 	// Companions: a patch NAME is ready when there is a whole NAME.sig beside it
 	// too, or when it has been whole itself for CompanionWait.
@@ -89,7 +90,7 @@ type Config struct {
 }
 
 // Dir is a drop directory at work. One goroutine, in Run, does everything;
-// only Started and Status may be called from others.
+// only Started, Status and Reevaluate may be called from others.
 type Dir struct {
 	cfg     Config
 	exclude map[string]bool // relative to the directory
@@ -107,6 +108,8 @@ type Dir struct {
 	round  int              // number of the scan
 	leased bool             // the last file seen could be leased
 	owners map[uint32]string
+
+	reevaluate chan struct{} // holds one where all files are to be handed over again
 
 	full   bool      // the next pass is a full scan
 	scanAt time.Time // when the next one is due anyway
@@ -139,8 +142,10 @@ func New(cfg Config, h Handler, log zerolog.Logger) *Dir {
 		handler: h,
 		log:     log.With().Str("drop", cfg.Name).Logger(),
 		started: make(chan struct{}),
-		step:    func(string) error { return nil },
-		sync:    (*folder).sync, syncBytes: (*tree).syncBytes,
+
+		reevaluate: make(chan struct{}, 1),
+		step:       func(string) error { return nil },
+		sync:       (*folder).sync, syncBytes: (*tree).syncBytes,
 	}
 	for _, path := range cfg.Exclude {
 		if rel, ok := strings.CutPrefix(filepath.Clean(path), cfg.Path+"/"); ok {
@@ -206,3 +211,12 @@ func (d *Dir) drain() {
 // Started is closed once every patch that the first scan found has its
 // outcome or is known to wait for something else than its writer.
 func (d *Dir) Started() <-chan struct{} { return d.started }
+
+// Reevaluate asks for all files of a directory in keep mode to be handed over
+// again soon. It may be called at any time, and does nothing in other modes.
+func (d *Dir) Reevaluate() {
+	select {
+	case d.reevaluate <- struct{}{}:
+	default: // it was asked for already
+	}
+}

@@ -30,6 +30,20 @@ type Status struct {
 	// they have to lie unchanged for a while.
 	Leased  bool
 	Waiting []Waiting // in the byte order of their paths
+	// Keep: files stay as they are and nothing is written into the directory,
+	// because it is configured so or lies on a read-only mount.
+	Keep   bool
+	Failed []Failure // in keep mode, in the byte order of their paths
+	// Warnings are what is likely to be wrong though everything works.
+	Warnings []string
+}
+
+// Failure is a patch of a directory in keep mode whose last verdict was Failed.
+type Failure struct {
+	Path    string   // relative to the directory
+	Reasons []string // of the last verdict
+	Since   time.Time
+	Next    time.Time // when it is tried again, unless it changes before
 }
 
 // Waiting is a patch without an outcome.
@@ -48,6 +62,8 @@ func (d *Dir) Status() Status {
 	defer d.mu.Unlock()
 	s := d.status
 	s.Waiting = slices.Clone(s.Waiting)
+	s.Failed = slices.Clone(s.Failed)
+	s.Warnings = slices.Clone(s.Warnings)
 	return s
 }
 
