@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Batch is one conditional commit. It may carry several patches, which then
 // become durable together.
@@ -11,10 +14,13 @@ type Batch struct {
 	Expect map[Name]Revision
 	Put    []Record
 	Delete []Name
-	// ExpectMarks is to Marks what Expect is to Put.
+	// ExpectMarks is to Marks and Unmark what Expect is to Put and Delete.
 	ExpectMarks map[MarkID]Revision
 	Marks       []Mark
-	// Entries is never empty: what is not in the ledger does not happen.
+	Unmark      []MarkID // of kind Kept only
+	// Entries are empty only where nothing but marks of kind Kept is written,
+	// which say no more than what is in the ledger: what is not there does not
+	// happen.
 	Entries []Entry
 }
 
@@ -24,17 +30,24 @@ var (
 	errTwice      = errors.New("a batch writes a token or a mark twice")
 	errKeyless    = errors.New("a batch puts a token without a credential")
 	errKind       = errors.New("a batch writes a mark of no known kind")
+	errStays      = errors.New("a batch takes back a mark of a kind that stays")
 )
 
 // Validate finds batches that no correct program makes.
 func (b *Batch) Validate() error {
-	if len(b.Entries) == 0 {
+	if len(b.Entries) == 0 && !b.onlyKept() {
 		return errNoEntry
 	}
 	if err := b.validateTokens(); err != nil {
 		return err
 	}
 	return b.validateMarks()
+}
+
+// onlyKept tells whether the batch writes marks of kind Kept and nothing else.
+func (b *Batch) onlyKept() bool {
+	other := slices.ContainsFunc(b.Marks, func(m Mark) bool { return m.Kind != Kept })
+	return !other && len(b.Put)+len(b.Delete) == 0 && len(b.Marks)+len(b.Unmark) > 0
 }
 
 func (b *Batch) validateTokens() error {
@@ -71,7 +84,16 @@ func (b *Batch) validateMarks() error {
 		}
 		written[id] = true
 	}
-	if len(written) < len(b.Marks) {
+	for _, id := range b.Unmark {
+		if id.Kind != Kept {
+			return errStays
+		}
+		if _, ok := b.ExpectMarks[id]; !ok {
+			return errBlindWrite
+		}
+		written[id] = true
+	}
+	if len(written) < len(b.Marks)+len(b.Unmark) {
 		return errTwice
 	}
 	return nil
@@ -79,7 +101,7 @@ func (b *Batch) validateMarks() error {
 
 // Size is what the batch takes from Limits.
 func (b *Batch) Size() Size {
-	s := Size{Writes: len(b.Put) + len(b.Delete) + len(b.Marks)}
+	s := Size{Writes: len(b.Put) + len(b.Delete) + len(b.Marks) + len(b.Unmark)}
 	for i := range b.Put {
 		s.Bytes += recordSize(&b.Put[i])
 	}
@@ -88,6 +110,9 @@ func (b *Batch) Size() Size {
 	}
 	for i := range b.Marks {
 		s.Bytes += markSize(&b.Marks[i])
+	}
+	for _, id := range b.Unmark {
+		s.Bytes += rowOverhead + len(id.Key)
 	}
 	for i := range b.Entries {
 		s = s.Add(EntrySize(&b.Entries[i]))

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
@@ -23,7 +21,7 @@ type Draft struct {
 	names map[string][]string // of their tokens in base
 
 	readMarks map[MarkID]Revision
-	marks     map[MarkID]Mark
+	marks     map[MarkID]*Mark // nil: taken back
 }
 
 // NewDraft starts from what base holds.
@@ -36,7 +34,7 @@ func NewDraft(base Reader) *Draft {
 		from:    make(map[string]int),
 
 		readMarks: make(map[MarkID]Revision),
-		marks:     make(map[MarkID]Mark),
+		marks:     make(map[MarkID]*Mark),
 	}
 }
 
@@ -130,7 +128,10 @@ func (d *Draft) CountFrom(dir string) int { return d.base.CountFrom(dir) + d.fro
 // Mark implements Reader.
 func (d *Draft) Mark(id MarkID) (Mark, bool) {
 	if m, ok := d.marks[id]; ok {
-		return m, true
+		if m == nil {
+			return Mark{}, false
+		}
+		return *m, true
 	}
 	m, ok := d.base.Mark(id)
 	if _, read := d.readMarks[id]; !read {
@@ -142,7 +143,13 @@ func (d *Draft) Mark(id MarkID) (Mark, bool) {
 // SetMark writes a mark over.
 func (d *Draft) SetMark(id MarkID, value string) {
 	d.Mark(id) // so that it is expected as it is
-	d.marks[id] = Mark{MarkID: id, Value: value}
+	d.marks[id] = &Mark{MarkID: id, Value: value}
+}
+
+// Unmark takes a mark of kind Kept back.
+func (d *Draft) Unmark(id MarkID) {
+	d.Mark(id)
+	d.marks[id] = nil
 }
 
 // expect remembers what the plan has read first: a later look may show what
@@ -196,19 +203,27 @@ func (d *Draft) Merge(over *Draft) {
 		}
 	}
 	for id, m := range over.marks {
-		d.SetMark(id, m.Value)
+		if m == nil {
+			d.Unmark(id)
+		} else {
+			d.SetMark(id, m.Value)
+		}
 	}
 }
 
 // Batch is the draft as one conditional commit with these entries.
 func (d *Draft) Batch(entries []Entry) Batch {
 	b := Batch{Expect: d.read, ExpectMarks: d.readMarks, Entries: entries}
-	for _, m := range d.marks {
-		b.Marks = append(b.Marks, m)
+	for id, m := range d.marks {
+		switch {
+		case m != nil:
+			b.Marks = append(b.Marks, *m)
+		case d.readMarks[id] != 0:
+			b.Unmark = append(b.Unmark, id)
+		}
 	}
-	slices.SortFunc(b.Marks, func(a, o Mark) int {
-		return cmp.Or(cmp.Compare(a.Kind, o.Kind), strings.Compare(a.Key, o.Key))
-	})
+	slices.SortFunc(b.Marks, func(a, o Mark) int { return a.compare(o.MarkID) })
+	slices.SortFunc(b.Unmark, MarkID.compare)
 	for name, r := range d.written {
 		switch {
 		case r != nil:

@@ -65,6 +65,35 @@ func TestDraftOverDraftLeavesNoTrace(t *testing.T) {
 	}
 }
 
+// A mark that is taken back is gone for who plans later, and expected as it was.
+func TestDraftTakesMarksBack(t *testing.T) {
+	there, written := KeptID(Source{Dir: "d", Path: "there"}), KeptID(Source{Dir: "d", Path: "written"})
+	x := filled()
+	x.LoadMarks([]Mark{{MarkID: there, Value: "1", Revision: 7}})
+	d := NewDraft(x)
+	d.SetMark(written, "1")
+	over := NewDraft(d)
+	over.Unmark(there)
+	over.Unmark(written)
+	if _, ok := d.Mark(there); !ok {
+		t.Error("a draft shows what only the draft over it has")
+	}
+	d.Merge(over)
+	for _, id := range []MarkID{there, written} {
+		if m, ok := d.Mark(id); ok {
+			t.Errorf("%+v is still there", m)
+		}
+	}
+	b := d.Batch(nil)
+	if err := b.Validate(); err != nil || len(b.Marks) > 0 || !slices.Equal(b.Unmark, []MarkID{there}) || b.ExpectMarks[there] != 7 {
+		t.Errorf("%v, %+v", err, b)
+	}
+	d.SetMark(there, "2")
+	if b := d.Batch([]Entry{{}}); len(b.Marks) != 1 || len(b.Unmark) > 0 || b.ExpectMarks[there] != 7 {
+		t.Errorf("%+v", b)
+	}
+}
+
 // Contract, invariant 4: the batch expects what the plan read.
 func TestDraftBatchExpects(t *testing.T) {
 	base := filled(record("a", 1), record("b", 2))

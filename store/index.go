@@ -243,6 +243,9 @@ func (x *Index) apply(b *Batch) {
 		x.add(x.rows.add(r.Name, stored), r)
 	}
 	x.setMarks(b.Marks)
+	for _, id := range b.Unmark {
+		delete(x.marks, id) // of no kind that the rules know
+	}
 }
 
 // compact copies what is left in a chunk of rows, and gives that up. It tells

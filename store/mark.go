@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tokendrop/tokendrop/store/token"
@@ -10,7 +12,7 @@ import (
 
 // Mark is a fact that a patch has stated and that outlives tokens and files: a
 // key that was revoked, a user who is blocked, a name that was used once. A
-// mark is written over, and never deleted by a patch.
+// mark is written over and never goes, but for those of kind Kept.
 type Mark struct {
 	MarkID
 
@@ -25,6 +27,11 @@ type MarkID struct {
 	Key  string
 }
 
+// compare orders by kind, then by key.
+func (id MarkID) compare(o MarkID) int {
+	return cmp.Or(cmp.Compare(id.Kind, o.Kind), strings.Compare(id.Key, o.Key))
+}
+
 // MarkKind says what a mark means.
 type MarkKind uint8
 
@@ -36,11 +43,12 @@ const (
 	Serial                         // Value is that of a number
 	Written                        // Value is that of Output
 	FirstIssue                     // Value is a TimeValue
+	Kept                           // Value is that of a KeptFile
 )
 
 // Known tells whether there is such a kind. What a kind that is not known
 // forbids would go unnoticed, so none is ever stored or read.
-func (k MarkKind) Known() bool { return k >= Revoked && k <= FirstIssue }
+func (k MarkKind) Known() bool { return k >= Revoked && k <= Kept }
 
 // RevokedID is for a key that may never be made again: by nobody if user is
 // empty, otherwise by that user.
@@ -65,6 +73,21 @@ func WrittenID(path string) MarkID { return MarkID{Written, path} }
 // FirstIssueID is for when the first token of that user and name was issued,
 // which a token that is gone no longer tells.
 func FirstIssueID(name Name) MarkID { return MarkID{FirstIssue, pair(name.User, name.Name)} }
+
+// KeptID is for a file that stays where it lies: its drop directory, and its
+// path in there.
+func KeptID(at Source) MarkID { return MarkID{Kept, pair(at.Dir, at.Path)} }
+
+// KeptSource is the place that a mark of kind Kept is for; false for every other
+// mark.
+func KeptSource(id MarkID) (at Source, ok bool) {
+	size, n := binary.Uvarint([]byte(id.Key))
+	if id.Kind != Kept || n <= 0 || size > uint64(len(id.Key)-n) {
+		return Source{}, false
+	}
+	text := id.Key[n:]
+	return Source{Dir: text[:size], Path: text[size:]}, true
+}
 
 // TimeValue is a time as a mark has it, in milliseconds.
 func TimeValue(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }

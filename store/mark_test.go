@@ -25,6 +25,11 @@ func TestMarkIDsDiffer(t *testing.T) {
 		add(RevokedID(token.Key{15: 'a'}, a), "revoked a "+a)
 		for _, b := range texts {
 			add(OnceID(a, b), "once "+a+" "+b)
+			at := Source{Dir: a, Path: b}
+			add(KeptID(at), "kept "+a+" "+b)
+			if got, ok := KeptSource(KeptID(at)); !ok || got != at {
+				t.Errorf("%+v comes back as %+v, %v", at, got, ok)
+			}
 		}
 	}
 }
@@ -101,6 +106,32 @@ func TestRules(t *testing.T) {
 	}
 	if got := new(rules).of("u"); got != (Rule{}) {
 		t.Errorf("without rules the rule is %+v", got)
+	}
+}
+
+func TestKeptFileValue(t *testing.T) {
+	for _, f := range []KeptFile{
+		{Outcome: Installed, Applied: true},
+		{Outcome: Skipped, Sum: [32]byte{1, 31: 2}},
+		{Outcome: Failed, Applied: true, Sum: [32]byte{1}, Reasons: [32]byte{31: 3}},
+	} {
+		value := f.Value()
+		if got, ok := KeptFileOf(value); !ok || got != f {
+			t.Errorf("%+v comes back as %+v, %v", f, got, ok)
+		}
+		for _, wrong := range []string{value[:len(value)-1], value + "\x00", "\x00" + value[1:], value[:1] + "\x02" + value[2:]} {
+			if f, ok := KeptFileOf(wrong); ok {
+				t.Errorf("%q is read as %+v", wrong, f)
+			}
+		}
+	}
+	for _, id := range []MarkID{{Kind: Kept}, {Kind: Kept, Key: "\x02a"}, OnceID("a", "b")} {
+		if at, ok := KeptSource(id); ok {
+			t.Errorf("%q is the place %+v", id, at)
+		}
+	}
+	if f, ok := KeptFileOf(""); ok {
+		t.Errorf("nothing is read as %+v", f)
 	}
 }
 

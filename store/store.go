@@ -8,7 +8,8 @@
 // Invariants, for every Store:
 //
 //  1. Atomic. Commit applies a whole Batch, its tokens, its marks and all of
-//     its ledger entries, or nothing of it. A reader never sees a part: once
+//     its ledger entries, or nothing of it. A batch without an entry writes or
+//     takes back marks of kind Kept, and nothing else. A reader never sees a part: once
 //     one token or mark of a batch is seen changed, all of them are.
 //  2. Durable on return. When Commit returns nil, the batch survives kill -9
 //     and loss of power (store/memstore excepted, which says so).

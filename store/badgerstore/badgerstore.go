@@ -2,7 +2,8 @@
 //
 // Rows. The first byte of a key is the kind of row; other kinds may join.
 //
-//	m                            meta: format, last entry's number, number of tokens, of marks
+//	m                            meta: format, last entry's number, number of tokens, of marks,
+//	                             last revision
 //	t len(user) user name        token: store.AppendRecord
 //	k kind key                   mark: store.AppendMark
 //	u id                         uses of a token, if it has any: store.AppendUses

@@ -42,14 +42,17 @@ func rowsOf(batch serial.Change) ([]row, error) {
 	for i := range batch.Marks {
 		rows = append(rows, row{markKey(batch.Marks[i].MarkID), store.AppendMark(nil, &batch.Marks[i])})
 	}
+	for _, id := range batch.Unmark {
+		rows = append(rows, row{key: markKey(id)})
+	}
 	if slices.ContainsFunc(rows, func(r row) bool { return len(r.value) >= valueBound }) {
 		return nil, store.ErrTooLarge
 	}
 	for i := range batch.Entries {
 		rows = appendEntryRows(rows, &batch.Entries[i])
 	}
-	last := batch.Entries[len(batch.Entries)-1].ID
-	m := meta{store.Format, last, uint64(batch.Count.Tokens), uint64(batch.Count.Marks)}
+	n := batch.Count
+	m := meta{store.Format, n.Entries, uint64(n.Tokens), uint64(n.Marks), uint64(n.Revision)}
 	return append(rows, row{[]byte{metaKind}, m.encode()}), nil
 }
 
@@ -141,23 +144,25 @@ func entryID(value []byte) (uint64, error) {
 
 // meta is the row that tells what the other rows have to be.
 type meta struct {
-	format uint64
-	last   uint64 // number of the last ledger entry
-	tokens uint64 // how many there are
-	marks  uint64
+	format   uint64
+	last     uint64 // number of the last ledger entry
+	tokens   uint64 // how many there are
+	marks    uint64
+	revision uint64 // of the rows that were written last
 }
 
 func (m meta) encode() []byte {
 	b := binary.AppendUvarint(nil, m.format)
 	b = binary.AppendUvarint(b, m.last)
 	b = binary.AppendUvarint(b, m.tokens)
-	return binary.AppendUvarint(b, m.marks)
+	b = binary.AppendUvarint(b, m.marks)
+	return binary.AppendUvarint(b, m.revision)
 }
 
 // decodeMeta reads nothing behind the number of another format.
 func decodeMeta(b []byte) (meta, error) {
 	var m meta
-	for _, v := range []*uint64{&m.format, &m.last, &m.tokens, &m.marks} {
+	for _, v := range []*uint64{&m.format, &m.last, &m.tokens, &m.marks, &m.revision} {
 		var n int
 		if *v, n = binary.Uvarint(b); n <= 0 {
 			return meta{}, ErrDamaged

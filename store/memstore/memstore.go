@@ -40,6 +40,8 @@ type Disk struct {
 	uses    map[store.TokenID][]byte
 	entries map[store.PatchID][]byte
 	ledger  []store.PatchID // in the order of the entries' numbers
+
+	revision store.Revision // of what was written last
 }
 
 // Faults are called with each batch that is about to be stored. A nil hook
@@ -78,7 +80,7 @@ func Open(disk *Disk, faults Faults) (*Store, error) {
 	if err := disk.load(&s.Index); err != nil {
 		return nil, err
 	}
-	s.Start(s.handle, limits, uint64(len(disk.ledger)))
+	s.Start(s.handle, limits, uint64(len(disk.ledger)), disk.revision)
 	disk.owner = s.handle
 	return s, nil
 }
@@ -155,6 +157,10 @@ func (d *Disk) put(writer *handle, batch serial.Change) error {
 	for i := range batch.Marks {
 		d.marks[batch.Marks[i].MarkID] = store.AppendMark(nil, &batch.Marks[i])
 	}
+	for _, id := range batch.Unmark {
+		delete(d.marks, id)
+	}
+	d.revision = batch.Count.Revision
 	for i := range batch.Entries {
 		n := &batch.Entries[i]
 		d.entries[n.Patch] = store.AppendEntry(nil, n)

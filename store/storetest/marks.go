@@ -64,6 +64,7 @@ func testMarkNames(b *bench) {
 		store.UserRuleID(""), store.UserRuleID("u"), store.UserRuleID("\x00\xff"), store.UserRuleID("**"),
 		store.OnceID("", ""), store.OnceID("a", "bc"), store.OnceID("ab", "c"), store.OnceID("", "abc"),
 		store.OnceID("\x01", "a"), store.OnceID("a\x00", "b"), store.OnceID("a", "\x00b"),
+		store.KeptID(store.Source{}), store.KeptID(store.Source{Dir: "a", Path: "bc"}), store.KeptID(store.Source{Dir: "ab", Path: "c"}),
 		store.SerialID(""), store.SerialID("a/bc"), store.SerialID(long + strings.Repeat("p", 4096)),
 	}
 	batch := b.write()
@@ -123,6 +124,75 @@ func testMarkRefused(b *bench) {
 	b.refuse(b.mark(b.write(), mark(store.MarkID{Key: "x"}, "")), nil)
 	b.refuse(b.mark(b.write(), mark(store.MarkID{Kind: 255, Key: "x"}, "")), nil)
 	b.commit(b.mark(b.write(), mark(id, "")))
+}
+
+// 1, 4: marks of kind Kept go where they are taken back, are written without an
+// entry, and no state of one is ever taken for another.
+func testKeptMarks(b *bench) {
+	at := func(path string) store.MarkID { return store.KeptID(store.Source{Dir: "spool", Path: path}) }
+	silent := func(marks ...store.Mark) store.Batch {
+		batch := b.mark(b.write(), marks...)
+		batch.Entries = nil
+		return batch
+	}
+	b.commit(silent(mark(at("x"), "1"))) // the first that is ever written
+	b.expectMark(at("x"), "1", 1)
+	b.reopen()
+	stale := silent(mark(at("x"), "stale"))
+	b.commit(silent(mark(at("x"), "2")))
+	b.refuse(stale, store.ErrConflict)
+	b.commit(b.unmark(b.mark(b.write(record(name(1), key(1))), mark(at("y"), "1")), at("x")))
+	b.refuse(stale, store.ErrConflict)
+	b.commit(silent(mark(at("x"), "1")))
+	b.refuse(stale, store.ErrConflict)
+	last, _ := b.Mark(at("x"))
+	gone := b.unmark(silent(), at("x"))
+	b.commit(gone)
+	for range 2 {
+		if m, ok := b.Mark(at("x")); ok || m.Revision != 0 {
+			b.Errorf("Mark = %+v, %v for what was taken back", m, ok)
+		}
+		if got := b.state(); len(got.Marks) != 1 || len(got.Ledger) != 1 {
+			b.Errorf("%d marks and %d entries, want one of each", len(got.Marks), len(got.Ledger))
+		}
+		b.refuse(gone, store.ErrConflict)
+		b.reopen()
+	}
+	b.commit(silent(mark(at("x"), "3")))
+	if m, _ := b.Mark(at("x")); m.Revision <= last.Revision {
+		b.Errorf("revision %d comes after %d, before a reopen", m.Revision, last.Revision)
+	}
+
+	for _, batch := range []store.Batch{
+		b.unmark(b.write(), store.RevokedID(key(1), "")), // it stays
+		b.unmark(silent(mark(at("y"), "2")), at("y")),
+		b.unmark(silent(), at("y"), at("y")),
+		silent(mark(at("y"), "2"), mark(store.SerialID("spool/y"), "2")),
+		silent(),
+	} {
+		b.refuse(batch, nil)
+	}
+	for _, change := range []store.Batch{b.write(record(name(2), key(2))), b.remove(b.write(), name(1))} {
+		change = b.mark(change, mark(at("y"), "2"))
+		change.Entries = nil
+		b.refuse(change, nil)
+	}
+	blind := b.unmark(silent(), at("y"))
+	clear(blind.ExpectMarks)
+	b.refuse(blind, nil)
+}
+
+// unmark has a batch take marks back.
+func (b *bench) unmark(batch store.Batch, ids ...store.MarkID) store.Batch {
+	for _, id := range ids {
+		old, _ := b.Mark(id)
+		if batch.ExpectMarks == nil {
+			batch.ExpectMarks = make(map[store.MarkID]store.Revision)
+		}
+		batch.ExpectMarks[id] = old.Revision
+		batch.Unmark = append(batch.Unmark, id)
+	}
+	return batch
 }
 
 // The most specific rule holds, whatever is said in which order, and a rule

@@ -43,6 +43,7 @@ type model struct {
 	*bench
 	rand *rand.Rand
 	want state
+	last store.Revision
 }
 
 func (m *model) compare(step int) {
@@ -60,6 +61,9 @@ func (m *model) step() {
 	batch := m.batch()
 	want := m.expected(batch)
 	err := m.Commit(m.Context(), batch)
+	if wrong := batch.Validate(); wrong != nil { // it has no entry
+		want = wrong
+	}
 	if !errors.Is(err, want) {
 		m.Fatalf("Commit = %v, want %v, of %+v", err, want, batch)
 	}
@@ -86,7 +90,7 @@ func (m *model) batch() store.Batch {
 		}
 	}
 	m.addMarks(&batch)
-	for range 1 + m.rand.IntN(3) {
+	for range m.rand.IntN(4) {
 		batch.Entries = append(batch.Entries, m.someEntry())
 	}
 	return batch
@@ -96,6 +100,7 @@ func (m *model) batch() store.Batch {
 var modelMarks = []store.MarkID{
 	store.UserRuleID("/users/ua"), store.UserRuleID("/users/u*"), store.UserRuleID("/users/**"),
 	store.RevokedID(key(1), ""), store.OnceID("spool", "setup"), store.SerialID("spool/x.yaml"),
+	store.KeptID(store.Source{Dir: "spool", Path: "x.yaml"}), store.KeptID(store.Source{Dir: "spool", Path: "y.yaml"}),
 }
 
 func (m *model) addMarks(batch *store.Batch) {
@@ -103,7 +108,10 @@ func (m *model) addMarks(batch *store.Batch) {
 	for _, i := range m.rand.Perm(len(modelMarks))[:m.rand.IntN(3)] {
 		id := modelMarks[i]
 		batch.ExpectMarks[id] = m.want.Marks[id].Revision
-		if m.rand.IntN(4) > 0 { // otherwise only read
+		switch { // otherwise only read
+		case id.Kind == store.Kept && m.rand.IntN(2) == 0:
+			batch.Unmark = append(batch.Unmark, id)
+		case m.rand.IntN(4) > 0:
 			rule := store.Rule{Blocked: m.rand.IntN(2) == 0, Reason: strconv.Itoa(m.rand.IntN(100))}
 			batch.Marks = append(batch.Marks, mark(id, rule.Value()))
 		}
@@ -183,20 +191,29 @@ func (m *model) after(batch store.Batch) map[store.Name]store.Record {
 		delete(tokens, n)
 	}
 	for _, r := range batch.Put {
-		r.Revision = store.Revision(len(m.want.Ledger) + len(batch.Entries))
+		r.Revision = m.next(batch)
 		tokens[r.Name] = r
 	}
 	return tokens
 }
 
+// next is the revision of what a batch writes.
+func (m *model) next(batch store.Batch) store.Revision {
+	return m.last + store.Revision(max(1, len(batch.Entries)))
+}
+
 func (m *model) apply(batch store.Batch) {
 	m.want.Tokens = m.after(batch)
 	for _, mark := range batch.Marks {
-		mark.Revision = store.Revision(len(m.want.Ledger) + len(batch.Entries))
+		mark.Revision = m.next(batch)
 		m.want.Marks[mark.MarkID] = mark
 	}
 	for _, n := range batch.Entries {
 		n.ID = uint64(len(m.want.Ledger)) + 1
 		m.want.Ledger = append(m.want.Ledger, n)
 	}
+	for _, id := range batch.Unmark {
+		delete(m.want.Marks, id)
+	}
+	m.last = m.next(batch)
 }

@@ -52,6 +52,7 @@ func Run(t *testing.T, disk func(t *testing.T) Opener) {
 		{"names of marks", testMarkNames},
 		{"conflicts of marks", testMarkConflicts},
 		{"refused marks", testMarkRefused},
+		{"kept marks", testKeptMarks},
 		{"rules", testRules},
 		{"uses", testUses},
 		{"uses of what has gone", testUsesGone},

@@ -23,8 +23,12 @@ import (
 // ErrClosed is what a store answers after Close.
 var ErrClosed = errors.New("the store is closed")
 
-// Count is how much of each a store holds.
-type Count struct{ Tokens, Marks int }
+// Count is how much of each a store holds. Two of them only ever grow.
+type Count struct {
+	Tokens, Marks int
+	Entries       uint64         // in the ledger: the number of the last one
+	Revision      store.Revision // of what was written last
+}
 
 // Change is a batch as it is to be stored.
 type Change struct {
@@ -61,15 +65,16 @@ type Committer struct {
 	disk   Disk
 	limits store.Limits
 
-	mu      sync.Mutex
-	last    uint64 // the number of the last ledger entry
-	stopped error  // why no commit is taken any more
+	mu       sync.Mutex
+	last     uint64 // the number of the last ledger entry
+	revision store.Revision
+	stopped  error // why no commit is taken any more
 }
 
 // Start makes the committer ready. The last entry in the disk's ledger has the
-// number last.
-func (c *Committer) Start(disk Disk, limits store.Limits, last uint64) {
-	c.disk, c.limits, c.last = disk, limits, last
+// number last, and what was written last has that revision.
+func (c *Committer) Start(disk Disk, limits store.Limits, last uint64, revision store.Revision) {
+	c.disk, c.limits, c.last, c.revision = disk, limits, last, revision
 }
 
 // Limits implements store.Store.
@@ -95,12 +100,13 @@ func (c *Committer) Commit(ctx context.Context, batch store.Batch) error {
 	if err := c.check(&batch); err != nil {
 		return err
 	}
-	batch = number(batch, c.last)
-	if err := c.written(c.disk.Write(Change{&batch, c.countAfter(&batch), c.Gone(&batch)})); err != nil {
+	after := c.countAfter(&batch)
+	batch = number(batch, c.last, after.Revision)
+	if err := c.written(c.disk.Write(Change{&batch, after, c.Gone(&batch)})); err != nil {
 		return err
 	}
 	c.Apply(&batch)
-	c.last += uint64(len(batch.Entries))
+	c.last, c.revision = after.Entries, after.Revision
 	return nil
 }
 
@@ -158,9 +164,9 @@ func (c *Committer) check(b *store.Batch) error {
 const idBits = 16
 
 // number gives entries their numbers after last, and records and marks their
-// revision, which is the number of the batch's last entry. The caller's batch
-// stays as it was, so that it can be committed again.
-func number(b store.Batch, last uint64) store.Batch {
+// revision. The caller's batch stays as it was, so that it can be committed
+// again.
+func number(b store.Batch, last uint64, revision store.Revision) store.Batch {
 	b.Entries = slices.Clone(b.Entries)
 	for i := range b.Entries {
 		last++
@@ -168,21 +174,25 @@ func number(b store.Batch, last uint64) store.Batch {
 	}
 	b.Put = slices.Clone(b.Put)
 	for i := range b.Put {
-		b.Put[i].Revision = store.Revision(last)
+		b.Put[i].Revision = revision
 		if b.Put[i].ID == 0 {
 			b.Put[i].ID = store.TokenID(last<<idBits | uint64(i))
 		}
 	}
 	b.Marks = slices.Clone(b.Marks)
 	for i := range b.Marks {
-		b.Marks[i].Revision = store.Revision(last)
+		b.Marks[i].Revision = revision
 	}
 	return b
 }
 
-// countAfter is what the store holds once the batch is applied.
+// countAfter is what the store holds once the batch is applied. The revision
+// grows with every batch, by as many as it has entries.
 func (c *Committer) countAfter(b *store.Batch) Count {
-	n := Count{c.Len(), c.LenMarks()}
+	n := Count{
+		Tokens: c.Len(), Marks: c.LenMarks(),
+		Entries: c.last + uint64(len(b.Entries)), Revision: c.revision + store.Revision(max(1, len(b.Entries))),
+	}
 	for i := range b.Put {
 		if b.Expect[b.Put[i].Name] == 0 {
 			n.Tokens++
@@ -196,6 +206,11 @@ func (c *Committer) countAfter(b *store.Batch) Count {
 	for i := range b.Marks {
 		if b.ExpectMarks[b.Marks[i].MarkID] == 0 {
 			n.Marks++
+		}
+	}
+	for _, id := range b.Unmark {
+		if b.ExpectMarks[id] != 0 {
+			n.Marks--
 		}
 	}
 	return n
