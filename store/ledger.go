@@ -51,6 +51,19 @@ type Entry struct {
 	Changes []Change
 }
 
+// Head is the end of a ledger. That of an empty one is zero.
+type Head struct {
+	ID    uint64            // of the last entry
+	Chain [sha256.Size]byte // over all entries; see Next
+}
+
+// Next is the head of the ledger with one entry more, which has its number:
+// Chain is SHA-256 over the Chain before, the entry's patch and its stored form.
+func (h Head) Next(n *Entry) Head {
+	row := append(h.Chain[:], n.Patch[:]...)
+	return Head{n.ID, sha256.Sum256(AppendEntry(row, n))}
+}
+
 // Change is what became of one entry of a manifest.
 type Change struct {
 	Action string

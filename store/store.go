@@ -33,6 +33,8 @@
 //     TokenID: to record uses changes no revision, is in no ledger, and meets no
 //     ErrConflict. It stays with a token that is renamed or gets other
 //     credentials, goes with one that is deleted, and no later token has it.
+//  11. The ledger is a chain: Head covers every entry, so that one that was
+//     changed, taken away or put in between shows in it.
 //
 // Records handed out share memory with the store and are never changed by
 // anybody: whoever wants another record makes one.
@@ -129,7 +131,11 @@ type Store interface {
 	// Entry finds the ledger entry of a patch.
 	Entry(ctx context.Context, patch PatchID) (Entry, bool, error)
 
-	// Ledger yields all entries in ascending order of their numbers.
+	// Head is the end of the ledger. Ledgers with equal heads are equal.
+	Head() Head
+
+	// Ledger yields all entries in ascending order of their numbers. An error at
+	// its end says that they are not those that were stored.
 	Ledger(ctx context.Context) iter.Seq2[Entry, error]
 
 	// Limits are the bounds of one batch, to be consulted while planning.

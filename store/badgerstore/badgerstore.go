@@ -3,7 +3,7 @@
 // Rows. The first byte of a key is the kind of row; other kinds may join.
 //
 //	m                            meta: format, last entry's number, number of tokens, of marks,
-//	                             last revision
+//	                             last revision, the ledger's chain
 //	t len(user) user name        token: store.AppendRecord
 //	k kind key                   mark: store.AppendMark
 //	u id                         uses of a token, if it has any: store.AppendUses
@@ -15,7 +15,9 @@
 // Lengths, numbers and a token's id are unsigned varints, a mark's kind is one byte, a part
 // has two bytes, big-endian. Every commit writes the meta row, so the numbers
 // in it always belong to the rows around it, and a store that has lost rows is
-// found damaged when it is opened. An empty store has no row at all.
+// found damaged when it is opened. The ledger is found changed when it is read:
+// the chain up to an entry is not stored, it is made again. An empty store has no
+// row at all.
 //
 // A batch is one transaction of Badger where it fits, which is synced before
 // it counts. Badger's transactions are limited to 15% of a memtable, and

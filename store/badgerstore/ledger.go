@@ -72,9 +72,10 @@ func eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) 
 	if err != nil {
 		return err
 	}
-	if uint64(len(order)) != m.last {
-		return fmt.Errorf("%w: the ledger has %d entries instead of %d", ErrDamaged, len(order), m.last)
+	if uint64(len(order)) != m.head.ID {
+		return fmt.Errorf("%w: the ledger has %d entries instead of %d", ErrDamaged, len(order), m.head.ID)
 	}
+	var head store.Head
 	for i, o := range order {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -86,9 +87,13 @@ func eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) 
 		if !found || n.ID != uint64(i)+1 {
 			return fmt.Errorf("%w: there is no entry %d in the ledger", ErrDamaged, i+1)
 		}
+		head = head.Next(&n)
 		if !do(n) {
 			return nil
 		}
+	}
+	if head != m.head {
+		return fmt.Errorf("%w: the ledger was changed after it was written", ErrDamaged)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (s *Store) load(ctx context.Context) error {
 			ErrDamaged, s.Len(), s.LenMarks(), m.tokens, m.marks)
 	}
 	s.disk.dropPages()
-	s.Start(s.disk, limits, m.last, store.Revision(m.revision))
+	s.Start(s.disk, limits, m.head, store.Revision(m.revision))
 	return nil
 }
 

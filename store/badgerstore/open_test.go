@@ -83,7 +83,7 @@ func TestDamagedRows(t *testing.T) {
 		"token too many":    {damage: row{tokenKey(store.Name{User: "x"}), store.AppendRecord(nil, &numbered(1).Put[0])}},
 		"meta lost":         {damage: row{key: []byte{metaKind}}},
 		"meta cut":          {damage: row{[]byte{metaKind}, []byte{store.Format}}},
-		"meta longer":       {damage: row{[]byte{metaKind}, append(meta{store.Format, 3, 4, 4, 3}.encode(), 0)}},
+		"meta longer":       {damage: row{[]byte{metaKind}, append(meta{store.Format, store.Head{ID: 3}, 4, 4, 3}.encode(), 0)}},
 		"mark lost":         {damage: row{key: markKey(once(2))}},
 		"mark cut":          {damage: row{markKey(once(2)), []byte{1}}},
 		"mark of no kind":   {damage: row{[]byte{markKind, 200, 'x'}, store.AppendMark(nil, &store.Mark{Revision: 1})}},
@@ -92,6 +92,7 @@ func TestDamagedRows(t *testing.T) {
 		"staged row":        {damage: row{commitKey, []byte{stagedPut}}},
 		"entry lost":        {damage: row{key: entryKey(patchOf(2))}, ledger: true},
 		"entry cut":         {damage: row{entryKey(patchOf(2)), []byte{0}}, ledger: true},
+		"entry changed":     {damage: appendEntryRows(nil, &store.Entry{Patch: patchOf(2), ID: 2, Outcome: store.Failed})[0], ledger: true},
 		"entry's part lost": {damage: row{entryKey(patchOf(2)), []byte{1, 8, 2}}, ledger: true},
 		"last entry lost":   {damage: row{key: entryKey(patchOf(3))}, ledger: true},
 	} {
@@ -252,7 +253,7 @@ func TestLongValue(t *testing.T) {
 func FuzzRows(f *testing.F) {
 	f.Add("user", "name", []byte{1, 2})
 	f.Add("", "", []byte{})
-	f.Add("a\x00", "\xff", meta{store.Format, 300, 7, 1, 300}.encode())
+	f.Add("a\x00", "\xff", meta{store.Format, store.Head{ID: 300}, 7, 1, 300}.encode())
 	f.Fuzz(func(t *testing.T, user, name string, value []byte) {
 		n := store.Name{User: user, Name: name}
 		if got, err := decodeTokenKey(tokenKey(n)); err != nil || got != n {

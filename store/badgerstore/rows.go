@@ -52,7 +52,7 @@ func rowsOf(batch serial.Change) ([]row, error) {
 		rows = appendEntryRows(rows, &batch.Entries[i])
 	}
 	n := batch.Count
-	m := meta{store.Format, n.Entries, uint64(n.Tokens), uint64(n.Marks), uint64(n.Revision)}
+	m := meta{store.Format, n.Head, uint64(n.Tokens), uint64(n.Marks), uint64(n.Revision)}
 	return append(rows, row{[]byte{metaKind}, m.encode()}), nil
 }
 
@@ -145,7 +145,7 @@ func entryID(value []byte) (uint64, error) {
 // meta is the row that tells what the other rows have to be.
 type meta struct {
 	format   uint64
-	last     uint64 // number of the last ledger entry
+	head     store.Head
 	tokens   uint64 // how many there are
 	marks    uint64
 	revision uint64 // of the rows that were written last
@@ -153,16 +153,17 @@ type meta struct {
 
 func (m meta) encode() []byte {
 	b := binary.AppendUvarint(nil, m.format)
-	b = binary.AppendUvarint(b, m.last)
+	b = binary.AppendUvarint(b, m.head.ID)
 	b = binary.AppendUvarint(b, m.tokens)
 	b = binary.AppendUvarint(b, m.marks)
-	return binary.AppendUvarint(b, m.revision)
+	b = binary.AppendUvarint(b, m.revision)
+	return append(b, m.head.Chain[:]...)
 }
 
 // decodeMeta reads nothing behind the number of another format.
 func decodeMeta(b []byte) (meta, error) {
 	var m meta
-	for _, v := range []*uint64{&m.format, &m.last, &m.tokens, &m.marks, &m.revision} {
+	for _, v := range []*uint64{&m.format, &m.head.ID, &m.tokens, &m.marks, &m.revision} {
 		var n int
 		if *v, n = binary.Uvarint(b); n <= 0 {
 			return meta{}, ErrDamaged
@@ -172,9 +173,10 @@ func decodeMeta(b []byte) (meta, error) {
 			return meta{}, fmt.Errorf("%w: %d, this version reads and writes %d", ErrFormat, m.format, store.Format)
 		}
 	}
-	if len(b) > 0 {
+	if len(b) != len(m.head.Chain) {
 		return meta{}, ErrDamaged
 	}
+	copy(m.head.Chain[:], b)
 	return m, nil
 }
 

@@ -80,7 +80,11 @@ func Open(disk *Disk, faults Faults) (*Store, error) {
 	if err := disk.load(&s.Index); err != nil {
 		return nil, err
 	}
-	s.Start(s.handle, limits, uint64(len(disk.ledger)), disk.revision)
+	head, err := disk.head()
+	if err != nil {
+		return nil, err
+	}
+	s.Start(s.handle, limits, head, disk.revision)
 	disk.owner = s.handle
 	return s, nil
 }
@@ -101,6 +105,18 @@ func (d *Disk) load(x *store.Index) error {
 	}
 	x.LoadMarks(marks)
 	return nil
+}
+
+// head is the end of the ledger.
+func (d *Disk) head() (head store.Head, err error) {
+	for _, patch := range d.ledger {
+		n, err := store.DecodeEntry(patch, d.entries[patch])
+		if err != nil {
+			return head, err
+		}
+		head = head.Next(&n)
+	}
+	return head, nil
 }
 
 // handle is one Store's access to its disk, faults included.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -39,6 +40,42 @@ func testLedger(b *bench) {
 		break
 	}
 	b.commit(b.write())
+}
+
+func headOf(ledger []store.Entry) (head store.Head) {
+	for i := range ledger {
+		head = head.Next(&ledger[i])
+	}
+	return head
+}
+
+// 11: ledgers that differ in anything have different heads.
+func testHead(b *bench) {
+	if b.Head() != (store.Head{}) {
+		b.Errorf("Head = %+v of an empty ledger", b.Head())
+	}
+	batch := b.write(record(name(1), key(1)))
+	batch.Entries = append(batch.Entries, b.entry(), b.entry())
+	b.commit(batch)
+	ledger := b.state().Ledger
+	if got := b.Head(); got.ID != 3 || got.Chain == [32]byte{} {
+		b.Errorf("Head = %+v after three entries", got)
+	}
+	heads := map[store.Head]string{b.Head(): "the ledger"}
+	for what, change := range map[string]func(n *store.Entry){
+		"patch":   func(n *store.Entry) { n.Patch[15]++ },
+		"path":    func(n *store.Entry) { n.Path += "x" },
+		"outcome": func(n *store.Entry) { n.Outcome = store.Failed },
+		"author":  func(n *store.Entry) { n.Author = "x" },
+		"changes": func(n *store.Entry) { n.Changes = append(n.Changes, store.Change{Action: "delete"}) },
+	} {
+		other := slices.Clone(ledger)
+		change(&other[0])
+		if same, twice := heads[headOf(other)]; twice {
+			b.Errorf("another %s does not show in the head of %s", what, same)
+		}
+		heads[headOf(other)] = what
+	}
 }
 
 // An entry is as large as its patch, and is read whole.

@@ -59,6 +59,7 @@ func Run(t *testing.T, disk func(t *testing.T) Opener) {
 		{"many uses", testManyUses},
 		{"limits", testLimits},
 		{"ledger", testLedger},
+		{"head", testHead},
 		{"large entry", testLargeEntry},
 		{"cancelled", testCancelled},
 		{"closed", testClosed},
@@ -171,6 +172,9 @@ func (b *bench) state() state {
 			b.Fatalf("Entry = %+v, %v, %v, the ledger has %+v", one, ok, err, n)
 		}
 		s.Ledger = append(s.Ledger, n)
+	}
+	if want := headOf(s.Ledger); b.Head() != want { // 11
+		b.Errorf("Head = %d %x, want %d %x", b.Head().ID, b.Head().Chain, want.ID, want.Chain)
 	}
 	return s
 }

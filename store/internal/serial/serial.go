@@ -26,7 +26,7 @@ var ErrClosed = errors.New("the store is closed")
 // Count is how much of each a store holds. Two of them only ever grow.
 type Count struct {
 	Tokens, Marks int
-	Entries       uint64         // in the ledger: the number of the last one
+	Head          store.Head     // of the ledger
 	Revision      store.Revision // of what was written last
 }
 
@@ -66,15 +66,22 @@ type Committer struct {
 	limits store.Limits
 
 	mu       sync.Mutex
-	last     uint64 // the number of the last ledger entry
+	head     store.Head
 	revision store.Revision
 	stopped  error // why no commit is taken any more
 }
 
-// Start makes the committer ready. The last entry in the disk's ledger has the
-// number last, and what was written last has that revision.
-func (c *Committer) Start(disk Disk, limits store.Limits, last uint64, revision store.Revision) {
-	c.disk, c.limits, c.last, c.revision = disk, limits, last, revision
+// Start makes the committer ready. The disk's ledger ends with head, and what
+// was written last has that revision.
+func (c *Committer) Start(disk Disk, limits store.Limits, head store.Head, revision store.Revision) {
+	c.disk, c.limits, c.head, c.revision = disk, limits, head, revision
+}
+
+// Head implements store.Store.
+func (c *Committer) Head() store.Head {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.head
 }
 
 // Limits implements store.Store.
@@ -100,13 +107,15 @@ func (c *Committer) Commit(ctx context.Context, batch store.Batch) error {
 	if err := c.check(&batch); err != nil {
 		return err
 	}
-	after := c.countAfter(&batch)
-	batch = number(batch, c.last, after.Revision)
+	// It grows with every batch, by as many as it has entries.
+	revision := c.revision + store.Revision(max(1, len(batch.Entries)))
+	batch = number(batch, c.head.ID, revision)
+	after := c.countAfter(&batch, revision)
 	if err := c.written(c.disk.Write(Change{&batch, after, c.Gone(&batch)})); err != nil {
 		return err
 	}
 	c.Apply(&batch)
-	c.last, c.revision = after.Entries, after.Revision
+	c.head, c.revision = after.Head, after.Revision
 	return nil
 }
 
@@ -186,12 +195,11 @@ func number(b store.Batch, last uint64, revision store.Revision) store.Batch {
 	return b
 }
 
-// countAfter is what the store holds once the batch is applied. The revision
-// grows with every batch, by as many as it has entries.
-func (c *Committer) countAfter(b *store.Batch) Count {
-	n := Count{
-		Tokens: c.Len(), Marks: c.LenMarks(),
-		Entries: c.last + uint64(len(b.Entries)), Revision: c.revision + store.Revision(max(1, len(b.Entries))),
+// countAfter is what the store holds once the numbered batch is applied.
+func (c *Committer) countAfter(b *store.Batch, revision store.Revision) Count {
+	n := Count{c.Len(), c.LenMarks(), c.head, revision}
+	for i := range b.Entries {
+		n.Head = n.Head.Next(&b.Entries[i])
 	}
 	for i := range b.Put {
 		if b.Expect[b.Put[i].Name] == 0 {
