@@ -27,6 +27,8 @@ type Index struct {
 	forms  map[Form]int    // how many credentials are kept so, but for plain ones
 	marks  map[MarkID]Mark
 	rules  rules
+
+	commits uint64
 }
 
 // ByKey implements Reader.
@@ -246,6 +248,14 @@ func (x *Index) apply(b *Batch) {
 	for _, id := range b.Unmark {
 		delete(x.marks, id) // of no kind that the rules know
 	}
+	x.commits++
+}
+
+// Commits implements Store.
+func (x *Index) Commits() uint64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.commits
 }
 
 // compact copies what is left in a chunk of rows, and gives that up. It tells

@@ -116,6 +116,10 @@ type Store interface {
 	// moment.
 	Marks() iter.Seq[Mark]
 
+	// Commits counts the batches that readers have come to see since the store was
+	// opened: as long as it stays the same, so do all tokens and marks.
+	Commits() uint64
+
 	// Commit stores a batch. It sets the revisions of the records and marks,
 	// the numbers of the entries, and the TokenIDs of new tokens itself.
 	Commit(ctx context.Context, batch Batch) error

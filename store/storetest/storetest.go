@@ -102,8 +102,12 @@ func (b *bench) reopen() {
 // commit stores a batch, which has to succeed.
 func (b *bench) commit(batch store.Batch) {
 	b.Helper()
+	before := b.Commits()
 	if err := b.Commit(b.Context(), batch); err != nil {
 		b.Fatalf("committing: %v", err)
+	}
+	if after := b.Commits(); after <= before {
+		b.Errorf("Commits = %d after %d and another one", after, before)
 	}
 }
 
@@ -111,8 +115,11 @@ func (b *bench) commit(batch store.Batch) {
 // or later. A nil want is any error.
 func (b *bench) refuse(batch store.Batch, want error) {
 	b.Helper()
-	before := b.state()
+	before, commits := b.state(), b.Commits()
 	err := b.Commit(b.Context(), batch)
+	if after := b.Commits(); after != commits {
+		b.Errorf("Commits = %d after %d and a refused one", after, commits)
+	}
 	if err == nil || want != nil && !errors.Is(err, want) {
 		b.Errorf("Commit = %v, want %v", err, want)
 	}
