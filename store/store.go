@@ -142,6 +142,10 @@ type Store interface {
 	// its end says that they are not those that were stored.
 	Ledger(ctx context.Context) iter.Seq2[Entry, error]
 
+	// View calls do with all that the store holds at this moment. Who reads and who
+	// commits meanwhile does not wait for it; Close does.
+	View(ctx context.Context, do func(View) error) error
+
 	// Limits are the bounds of one batch, to be consulted while planning.
 	Limits() Limits
 

@@ -133,13 +133,9 @@ func (d *disk) readTokens(ctx context.Context, to chan<- []row) error {
 func (s *Store) loadMarks(ctx context.Context) error {
 	var marks []store.Mark
 	err := s.disk.each(markKind, func(r row) error {
-		id, err := decodeMarkKey(r.key)
+		m, err := decodeMark(r)
 		if err != nil {
 			return err
-		}
-		m, err := store.DecodeMark(id, r.value)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		marks = append(marks, m)
 		return ctx.Err()
@@ -149,4 +145,16 @@ func (s *Store) loadMarks(ctx context.Context) error {
 	}
 	s.LoadMarks(marks)
 	return nil
+}
+
+func decodeMark(r row) (store.Mark, error) {
+	id, err := decodeMarkKey(r.key)
+	if err != nil {
+		return store.Mark{}, err
+	}
+	m, err := store.DecodeMark(id, r.value)
+	if err != nil {
+		return store.Mark{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return m, nil
 }

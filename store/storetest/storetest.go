@@ -61,6 +61,7 @@ func Run(t *testing.T, disk func(t *testing.T) Opener) {
 		{"ledger", testLedger},
 		{"head", testHead},
 		{"large entry", testLargeEntry},
+		{"view", testView},
 		{"cancelled", testCancelled},
 		{"closed", testClosed},
 		{"readers", testReaders},
