@@ -32,7 +32,7 @@ type view struct {
 
 // Totals implements store.View.
 func (v view) Totals() store.Totals {
-	return store.Totals{Entries: v.last, Records: v.tokens, Marks: v.marks}
+	return store.Totals{Head: v.head, Records: v.tokens, Marks: v.marks}
 }
 
 // Entries implements store.View.

@@ -6,7 +6,7 @@
 // and that many bytes:
 //
 //	tokendrop dump 1\n
-//	h  once           time in milliseconds, totals: entries, tokens, marks
+//	h  once           time in milliseconds, totals: entries, tokens, marks, the ledger's chain
 //	l  in order       ledger entry: patch, store.AppendEntry
 //	t                 token: len(user) user len(name) name, store.AppendRecord
 //	k                 mark: kind, len(key) key, store.AppendMark
@@ -105,8 +105,8 @@ func Write(to io.Writer, at time.Time, v store.View) (Summary, error) {
 	if err != nil {
 		return s, err
 	}
-	if want := (store.Totals{Entries: w.counts[entryKind], Records: w.counts[tokenKind], Marks: w.counts[markKind]}); want != s.Totals {
-		return s, fmt.Errorf("the store has %+v instead of %+v", want, s.Totals)
+	if found := (store.Totals{Head: store.Head{ID: w.counts[entryKind], Chain: s.Chain}, Records: w.counts[tokenKind], Marks: w.counts[markKind]}); found != s.Totals {
+		return s, fmt.Errorf("the store has %d entries, %d tokens and %d marks instead of %d, %d and %d", found.ID, found.Records, found.Marks, s.ID, s.Records, s.Marks)
 	}
 	s.Uses = w.counts[usesKind]
 	if err := w.frame(endKind, s.appendEnd(nil)); err != nil {

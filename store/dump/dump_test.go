@@ -298,7 +298,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(buf.Bytes()[:buf.Len()-sha256.Size])
 	f.Add([]byte(title))
-	f.Add([]byte("tokendrop dump 1\nh\x04\x00\x00\x00\x00e\x04\x00\x00\x00\x00"))
+	f.Add([]byte("tokendrop dump 1\nh\x24\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00e\x04\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		sum := sha256.Sum256(body)
 		d, err := Open(bytes.NewReader(append(body, sum[:]...)))
@@ -306,7 +306,7 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		h := holds(t, d)
-		if uint64(len(h.Entries)) != d.Totals().Entries {
+		if uint64(len(h.Entries)) != d.ID {
 			t.Errorf("%d entries are read of %+v", len(h.Entries), d.Totals())
 		}
 	})

@@ -9,15 +9,17 @@ import (
 
 func (s *Summary) appendHead(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.Time.UnixMilli()))
-	b = binary.AppendUvarint(b, s.Entries)
+	b = binary.AppendUvarint(b, s.ID)
 	b = binary.AppendUvarint(b, s.Records)
-	return binary.AppendUvarint(b, s.Marks)
+	b = binary.AppendUvarint(b, s.Marks)
+	return append(b, s.Chain[:]...)
 }
 
 func (s *Summary) decodeHead(b []byte) error {
 	r := rest{b: b}
 	s.Time = time.UnixMilli(int64(r.number())).UTC()
-	s.Entries, s.Records, s.Marks = r.number(), r.number(), r.number()
+	s.ID, s.Records, s.Marks = r.number(), r.number(), r.number()
+	copy(s.Chain[:], r.cut(uint64(len(s.Chain))))
 	return r.end()
 }
 
@@ -28,7 +30,7 @@ func (s *Summary) appendEnd(b []byte) []byte {
 	return b
 }
 
-func (s *Summary) ends() []uint64 { return []uint64{s.Entries, s.Records, s.Marks, s.Uses} }
+func (s *Summary) ends() []uint64 { return []uint64{s.ID, s.Records, s.Marks, s.Uses} }
 
 func appendEntry(b []byte, n *store.Entry) []byte {
 	return store.AppendEntry(append(b, n.Patch[:]...), n)

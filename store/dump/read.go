@@ -159,6 +159,7 @@ type checker struct {
 
 	last   byte // the kind of the frame before
 	counts [128]uint64
+	head   store.Head
 }
 
 func (c *checker) add(kind byte, payload []byte) (err error) {
@@ -177,6 +178,7 @@ func (c *checker) add(kind byte, payload []byte) (err error) {
 		if n, err = decodeEntry(payload); err == nil && n.ID != c.counts[kind] {
 			err = ErrDamaged
 		}
+		c.head = c.head.Next(&n)
 	case tokenKind:
 		_, err = decodeRecord(payload)
 	case markKind:
@@ -186,7 +188,7 @@ func (c *checker) add(kind byte, payload []byte) (err error) {
 	case endKind:
 		c.Uses = c.counts[usesKind]
 		found := []uint64{c.counts[entryKind], c.counts[tokenKind], c.counts[markKind], c.counts[usesKind]}
-		if !slices.Equal(found, c.ends()) || !bytes.Equal(payload, c.appendEnd(nil)) {
+		if !slices.Equal(found, c.ends()) || c.head.Chain != c.Chain || !bytes.Equal(payload, c.appendEnd(nil)) {
 			err = ErrDamaged
 		}
 	}

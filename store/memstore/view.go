@@ -16,13 +16,14 @@ func (s *Store) View(ctx context.Context, do func(store.View) error) error {
 		return err
 	}
 	v := view{ctx: ctx}
-	err := s.Settled(func() error {
+	err := s.Settled(func() (err error) {
 		d := s.handle.disk
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		v.tokens, v.marks, v.uses = maps.Clone(d.tokens), maps.Clone(d.marks), maps.Clone(d.uses)
 		v.entries, v.ledger = maps.Clone(d.entries), slices.Clone(d.ledger)
-		return nil
+		v.head, err = d.head()
+		return err
 	})
 	if err != nil {
 		return err
@@ -38,11 +39,12 @@ type view struct {
 	uses    map[store.TokenID][]byte
 	entries map[store.PatchID][]byte
 	ledger  []store.PatchID
+	head    store.Head
 }
 
 // Totals implements store.View.
 func (v *view) Totals() store.Totals {
-	return store.Totals{Entries: uint64(len(v.ledger)), Records: uint64(len(v.tokens)), Marks: uint64(len(v.marks))}
+	return store.Totals{Head: v.head, Records: uint64(len(v.tokens)), Marks: uint64(len(v.marks))}
 }
 
 // Entries implements store.View.

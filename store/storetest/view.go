@@ -24,7 +24,7 @@ func (b *bench) collect(v store.View) state {
 	for n := range all(b, v.Entries()) {
 		s.Ledger = append(s.Ledger, n)
 	}
-	want := store.Totals{Entries: uint64(len(s.Ledger)), Records: uint64(len(s.Tokens)), Marks: uint64(len(s.Marks))}
+	want := store.Totals{Head: headOf(s.Ledger), Records: uint64(len(s.Tokens)), Marks: uint64(len(s.Marks))}
 	if got := v.Totals(); got != want {
 		b.Errorf("Totals = %+v, want %+v", got, want)
 	}
