@@ -14,6 +14,7 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 	if d.began.IsZero() {
 		d.began = now
 	}
+	d.beginFor()
 	defer func() {
 		if err == nil && ctx.Err() == nil { // otherwise there is more to do than waits
 			d.signal(now)
@@ -141,6 +142,7 @@ func (d *Dir) handOver(ctx context.Context, claims []*claim) ([]Verdict, error) 
 	if len(verdicts) != len(group) {
 		return nil, fmt.Errorf("handling patches of %s: %d verdicts for %d patches", d.cfg.Name, len(verdicts), len(group))
 	}
+	d.tellDone(group, verdicts)
 	return verdicts, d.step("handled")
 }
 

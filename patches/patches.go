@@ -90,7 +90,7 @@ type Config struct {
 }
 
 // Dir is a drop directory at work. One goroutine, in Run, does everything;
-// only Started, Status and Reevaluate may be called from others.
+// only Started, Status, Reevaluate and Look may be called from others.
 type Dir struct {
 	cfg     Config
 	exclude map[string]bool // relative to the directory
@@ -119,8 +119,12 @@ type Dir struct {
 	scanned bool      // the first scan has been made
 	started chan struct{}
 
-	mu     sync.Mutex
-	status Status
+	asked chan struct{} // holds one where a pass over everything is wanted now
+	over  chan struct{} // closed when Run has ended
+
+	mu        sync.Mutex
+	status    Status
+	onlookers []*onlooker
 
 	// step is called after each step that survives a crash, for tests to end
 	// a pass there with errStopped.
@@ -144,6 +148,8 @@ func New(cfg Config, h Handler, log zerolog.Logger) *Dir {
 		started: make(chan struct{}),
 
 		reevaluate: make(chan struct{}, 1),
+		asked:      make(chan struct{}, 1),
+		over:       make(chan struct{}),
 		step:       func(string) error { return nil },
 		sync:       (*folder).sync, syncBytes: (*tree).syncBytes,
 	}
@@ -158,8 +164,9 @@ func New(cfg Config, h Handler, log zerolog.Logger) *Dir {
 
 // Run applies patches until ctx ends, and returns nil then, or until the
 // handler fails, and returns its error. What is claimed at that moment is
-// taken up by the next Run.
+// taken up by the Run of the next Dir.
 func (d *Dir) Run(ctx context.Context) error {
+	defer close(d.over)
 	defer d.detach()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -172,6 +179,8 @@ func (d *Dir) Run(ctx context.Context) error {
 			d.drain()
 		case err := <-d.watch.errors():
 			d.hintLost(err)
+		case <-d.asked:
+			d.full = true
 		case <-timer.C:
 			if err := d.turn(ctx, timer); err != nil {
 				return err

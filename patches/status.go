@@ -103,6 +103,7 @@ func (d *Dir) publish() {
 	d.status.Watched = d.tree != nil && !d.watch.broken
 	d.status.Leased = d.tree != nil && d.leased
 	d.status.Waiting = waiting
+	d.tellPassed()
 }
 
 func (it *item) waiting() Waiting {
