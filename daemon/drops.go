@@ -112,11 +112,23 @@ func dropConfigs(cfg *config.Config) []patches.Config {
 	for i, c := range cfg.Drops {
 		list[i] = patches.Config{
 			Name: c.Name, Path: c.Path, AfterApply: c.AfterApply, Settle: c.Settle, Rescan: c.Rescan,
-			StartWait: cfg.Verify.StartWait, Redact: c.Redact, MaxSize: c.MaxSize, Exclude: cfg.Excludes(i),
+			StartWait: cfg.Verify.StartWait, Redact: c.Redact, MaxSize: c.MaxSize,
+			Strict: c.Strict, DirOwners: c.DirOwners, Exclude: others(cfg.Drops, i),
 		}
 		if policy := c.Rules.Policy; policy != nil && policy.AllowedSigners != "" {
 			list[i].Companions, list[i].CompanionWait = true, policy.SignatureWait
 		}
 	}
 	return list
+}
+
+// others lists the paths of all drop directories but one.
+func others(drops []config.Drop, i int) []string {
+	var paths []string
+	for j, other := range drops {
+		if j != i {
+			paths = append(paths, other.Path)
+		}
+	}
+	return paths
 }

@@ -8,17 +8,22 @@ import (
 	"time"
 )
 
-// attach makes sure that the tree is open and is what the path leads to. Where
-// it cannot be, it says so in the status and returns false.
+// attach makes sure that the tree is open, is what the path leads to, and that
+// nobody else may write to it. Where that cannot be, it says so in the status
+// and returns false.
 func (d *Dir) attach(now time.Time) bool {
-	if d.tree != nil && d.tree.current() {
-		return true
+	if d.tree != nil {
+		if seen, err := d.judgePath(now); err == nil && d.tree.current(seen) {
+			return true
+		}
 	}
 	d.detach()
 	d.watch = newWatch(d.log)
 	d.watch.addParent(d.cfg.Path) // before it is opened, so that nothing happens in between
-	var err error
-	d.tree, err = openTree(d.cfg.Path, d.sync)
+	seen, err := d.judgePath(now)
+	if err == nil {
+		d.tree, err = openTree(d.cfg.Path, seen, d.sync)
+	}
 	d.setState(stateOf(err), err)
 	if err != nil {
 		return false

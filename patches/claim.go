@@ -100,7 +100,7 @@ func (d *Dir) take(it *item, now time.Time, touched map[string]bool) error {
 	id := d.ids.next(now)
 	home, base := split(it.path)
 	dir, name := split(claimPath(it.path, id))
-	from, err := d.tree.folder(home)
+	from, err := d.home(home)
 	if err != nil {
 		return fmt.Errorf("claiming patch: %w", err)
 	}

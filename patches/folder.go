@@ -27,7 +27,7 @@ type info struct {
 	mode         uint32 // permissions
 	kind         uint32
 	links        uint64
-	uid          uint32
+	uid, gid     uint32
 	size         int64
 	mtime, ctime time.Time
 }
@@ -37,7 +37,7 @@ func infoOf(st *unix.Stat_t) info {
 	return info{
 		dev: uint64(st.Dev), ino: st.Ino, //nolint:unconvert // signed on darwin
 		mode: mode &^ unix.S_IFMT, kind: mode & unix.S_IFMT,
-		links: uint64(st.Nlink), uid: st.Uid, size: st.Size, //nolint:unconvert // narrower on darwin
+		links: uint64(st.Nlink), uid: st.Uid, gid: st.Gid, size: st.Size, //nolint:unconvert // narrower on darwin
 		mtime: time.Unix(st.Mtim.Unix()), ctime: time.Unix(st.Ctim.Unix()),
 	}
 }
@@ -48,12 +48,17 @@ func (i info) same(o info) bool {
 }
 
 // is tells whether both are the same file.
-func (i info) is(o info) bool { return i.dev == o.dev && i.ino == o.ino }
+func (i info) is(o info) bool { return i.key() == o.key() }
+
+// key is the same for one file under all its names.
+func (i info) key() [2]uint64 { return [2]uint64{i.dev, i.ino} }
 
 // plain tells a regular file with exactly one link.
 func (i info) plain() bool { return i.kind == unix.S_IFREG && i.links == 1 }
 
 func (i info) folder() bool { return i.kind == unix.S_IFDIR }
+
+func (i info) link() bool { return i.kind == unix.S_IFLNK }
 
 func (i info) olderThan(t time.Time) bool { return i.mtime.Before(t) && i.ctime.Before(t) }
 

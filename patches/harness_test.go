@@ -40,7 +40,7 @@ func dropDirAt(t *testing.T, path string) *dropDir {
 	td := &dropDir{T: t, path: path, clock: time.Now(), ledger: newLedger(t)}
 	td.cfg = Config{
 		Name: "spool", Path: path, AfterApply: Rename, Redact: true, MaxSize: 1 << 20,
-		Settle: 2 * time.Second, Rescan: 30 * time.Second, StartWait: 10 * time.Second,
+		Strict: true, Settle: 2 * time.Second, Rescan: 30 * time.Second, StartWait: 10 * time.Second,
 	}
 	td.Cleanup(func() { td.dir.detach() })
 	td.Restart()

@@ -42,7 +42,7 @@ func run(t *testing.T, path string) *running {
 	r := &running{T: t, path: path, applied: make(chan string, 1000), done: make(chan error, 1)}
 	r.dir = New(Config{
 		Name: "spool", Path: path, AfterApply: Rename, MaxSize: 1 << 20,
-		Settle: 10 * time.Millisecond, Rescan: time.Hour, StartWait: time.Hour,
+		Strict: true, Settle: 10 * time.Millisecond, Rescan: time.Hour, StartWait: time.Hour,
 	}, r, zerolog.Nop())
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { r.done <- r.dir.Run(ctx) }()

@@ -27,6 +27,7 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 		return next, nil
 	}
 	defer d.tree.forget() // subdirectories may be others the next time
+	d.findOthers()
 	d.find(now)
 	return next, d.apply(ctx, now)
 }

@@ -48,6 +48,11 @@
 //     later is put beside it. A companion without a claim goes back to its
 //     name. Where a late writer makes another patch of a claim, its companion
 //     goes with the later text: whether the two fit is for the handler to say.
+//  10. Trusted ways only. Nothing is made, claimed or applied in a directory that
+//     others than root, the daemon and its owners by configuration may write
+//     to, or for which they could put another: every directory and link that
+//     its path leads through is judged at each pass, and each subdirectory
+//     whenever a file in it is looked at and when it is claimed.
 //
 // A later success of a name removes its older .failed along with the reason:
 // both outcomes side by side would say that the name is still broken.
@@ -84,8 +89,14 @@ type Config struct {
 	Redact  bool  // write outcome files without secrets
 	MaxSize int64 // in bytes; a larger file is refused unread
 
-	// Exclude are other drop directories, absolute, that may lie inside this
-	// one. They are left to their own Dir.
+	// Strict: a directory is not used where others than root, the daemon and
+	// DirOwners, which are users and groups as "group:NAME", may write to it or
+	// put another one in its place. Otherwise that is only warned of.
+	Strict    bool
+	DirOwners []string
+
+	// Exclude are the other drop directories, absolute. Those that lie inside
+	// this one, by whatever name, are left to their own Dir.
 	Exclude []string
 }
 
@@ -108,6 +119,9 @@ type Dir struct {
 	round  int              // number of the scan
 	leased bool             // the last file seen could be leased
 	owners map[uint32]string
+	others map[[2]uint64]bool // the other drop directories, as their paths lead now
+	trust  *trust             // nil before the first pass
+	warned map[string]string  // what was said of directories that are used all the same, by path
 
 	reevaluate chan struct{} // holds one where all files are to be handed over again
 
@@ -142,7 +156,7 @@ func New(cfg Config, h Handler, log zerolog.Logger) *Dir {
 	cfg.Path = filepath.Clean(cfg.Path)
 	d := &Dir{
 		cfg:     cfg,
-		exclude: map[string]bool{},
+		exclude: map[string]bool{}, warned: map[string]string{}, others: map[[2]uint64]bool{},
 		handler: h,
 		log:     log.With().Str("drop", cfg.Name).Logger(),
 		started: make(chan struct{}),

@@ -60,8 +60,15 @@ func (d *Dir) scan(now time.Time) {
 // between unseen.
 func (d *Dir) walk(rel string, found func(string)) {
 	d.tree.trim()
-	in, err := d.tree.folder(rel)
-	if err != nil {
+	in, err := d.home(rel)
+	switch {
+	case errors.Is(err, errOther):
+		return
+	case errors.Is(err, errDistrusted):
+		d.leaveAlone(rel, err.Error())
+		d.watch.add(d.tree.abs(rel)) // it may be mended
+		return
+	case err != nil:
 		d.leaveAlone(rel, "cannot be opened: "+err.Error())
 		return
 	}
@@ -108,7 +115,11 @@ func (d *Dir) look(it *item, now time.Time) {
 	d.tree.trim()
 	it.looked = now
 	dir, name := it.place()
-	in, err := d.tree.folder(dir)
+	open := d.home
+	if it.claimed() {
+		open = d.tree.folder
+	}
+	in, err := open(dir)
 	if err == nil {
 		var seen sighting
 		if seen, err = d.sight(in, name); err == nil {
@@ -119,7 +130,7 @@ func (d *Dir) look(it *item, now time.Time) {
 		}
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errOther), errors.Is(err, errDistrusted): // the scan says so
 		d.forget(it)
 	case errors.Is(err, errFolder) && !it.claimed():
 		d.forget(it)

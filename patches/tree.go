@@ -27,15 +27,21 @@ type tree struct {
 var (
 	errLocked  = errors.New("another daemon has the directory")
 	errForeign = errors.New("its .tokendrop belongs to another user")
+	errOther   = errors.New("it is a drop directory of its own")
+	errMoved   = errors.New("another directory has taken its path meanwhile")
 )
 
 // maxSubs bounds the descriptors that a tree keeps open between two trims.
 const maxSubs = 64
 
-// openTree opens the directory, makes claimDir where it is missing, and takes
-// the lock.
-func openTree(name string, sync func(*folder) error) (*tree, error) {
+// openTree opens the directory, which the path has been seen to lead to, makes
+// claimDir where it is missing, and takes the lock.
+func openTree(name string, seen info, sync func(*folder) error) (*tree, error) {
 	root, err := openFolder(name)
+	if err == nil && !root.info.is(seen) {
+		root.close()
+		err = errMoved
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the drop directory: %w", err)
 	}
@@ -81,10 +87,10 @@ func (t *tree) own() error {
 	return nil
 }
 
-// current tells whether the path still leads here.
-func (t *tree) current() bool {
-	root, err := statPath(t.path)
-	if err != nil || !root.is(t.root.info) {
+// current tells whether the tree is still whole. seen is what its path leads
+// to now.
+func (t *tree) current(seen info) bool {
+	if !seen.is(t.root.info) {
 		return false
 	}
 	claims, err := t.root.stat(claimDir)

@@ -104,14 +104,14 @@ func (d *Dir) hint(ev fsnotify.Event) {
 	}
 	rel, inside := strings.CutPrefix(ev.Name, d.cfg.Path+"/")
 	switch {
-	case ev.Name == d.cfg.Path:
+	case ev.Name == d.cfg.Path, ev.Name == filepath.Dir(d.cfg.Path):
 		d.full = true
 	case d.tree == nil || !inside:
 	case d.eligible(rel):
 		d.hintFile(rel, ev)
 	case d.cfg.Companions && d.eligible(strings.TrimSuffix(rel, companionSuffix)):
 		d.hintFile(strings.TrimSuffix(rel, companionSuffix), ev)
-	case ev.Has(fsnotify.Create) && d.isFolder(rel):
+	case (ev.Has(fsnotify.Create) || ev.Has(fsnotify.Chmod)) && d.isFolder(rel):
 		d.full = true
 	}
 }

@@ -68,7 +68,9 @@ type Drop struct {
 	Settle     time.Duration
 	Rescan     time.Duration
 	Redact     bool
-	MaxSize    int64 // bytes
+	Strict     bool     // what others may write to is refused
+	DirOwners  []string // who are no others: users, and groups as "group:NAME"
+	MaxSize    int64    // bytes
 	Rules      provision.Rules
 }
 
@@ -168,6 +170,7 @@ func defaultDrop() Drop {
 		Settle:     2 * time.Second,
 		Rescan:     30 * time.Second,
 		Redact:     true,
+		Strict:     true,
 		MaxSize:    8 << 20,
 	}
 }
@@ -187,18 +190,6 @@ func (c *Config) Manifests() provision.Settings {
 		s.Forbidden = append(s.Forbidden, c.Store.Path)
 	}
 	return s
-}
-
-// Excludes lists the other drop directories that lie inside the i-th one:
-// those belong to their own entries.
-func (c *Config) Excludes(i int) []string {
-	var inside []string
-	for j, d := range c.Drops {
-		if j != i && within(d.Path, c.Drops[i].Path) {
-			inside = append(inside, d.Path)
-		}
-	}
-	return inside
 }
 
 // within tells whether path lies in dir or is it; both are clean. Links are

@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		Store: Store{Backend: Badger, Path: "/var/lib/tokendrop/store"},
 		Drops: []Drop{{
 			Name: "spool", Path: "/var/spool/tokendrop", AfterApply: patches.Rename,
-			Settle: 2 * time.Second, Rescan: 30 * time.Second, Redact: true, MaxSize: 8 * 1024 * 1024,
+			Settle: 2 * time.Second, Rescan: 30 * time.Second, Redact: true, Strict: true, MaxSize: 8 * 1024 * 1024,
 		}},
 		Verify: Verify{
 			Listen: []Address{{"tcp", "127.0.0.1:7575"}}, StartWait: 10 * time.Second,
@@ -89,7 +89,7 @@ func TestEveryKey(t *testing.T) {
 		Drops: []Drop{
 			{
 				Name: "a", Path: "/srv/a", AfterApply: patches.Remove,
-				Settle: 3 * time.Minute, Rescan: 2 * time.Hour, Redact: false, MaxSize: 4096,
+				Settle: 3 * time.Minute, Rescan: 2 * time.Hour, Redact: false, MaxSize: 4096, DirOwners: []string{"deploy", "group:ops"},
 				Rules: provision.Rules{
 					SecretDirs: []string{"/run/secrets"}, SecretEnv: []string{"CI_TOKEN", "_x"}, OutputDirs: []string{"/run/out", "/run/more"},
 					Policy: everyPolicy,
@@ -97,7 +97,7 @@ func TestEveryKey(t *testing.T) {
 			},
 			{
 				Name: "/srv/b", Path: "/srv/b", AfterApply: patches.Rename,
-				Settle: 2 * time.Second, Rescan: 24 * time.Hour, Redact: true, MaxSize: 64 << 20,
+				Settle: 2 * time.Second, Rescan: 24 * time.Hour, Redact: true, Strict: true, MaxSize: 64 << 20,
 				Rules: provision.Rules{Policy: &provision.Policy{Users: []string{}, AllowedSigners: "/etc/signers", SignatureWait: time.Minute}},
 			},
 		},
@@ -213,6 +213,8 @@ after_apply = "remove"
 settle = "3m"
 rescan = "2h"
 redact = false
+strict = false
+dir_owners = ["deploy", "group:ops"]
 max_size = 4096
 secret_dirs = ["/run/secrets/"]
 secret_env = ["CI_TOKEN", "_x"]
@@ -460,18 +462,6 @@ path = "/srv/b"
 secret_dirs = ["/run/ab"]
 output_dirs = ["/run/out/b", "/var/lib/tokendrop/out"]
 `)
-}
-
-func TestExcludes(t *testing.T) {
-	var c Config
-	for _, path := range []string{"/srv", "/srv/a", "/srv/a/b", "/srv/ab", "/opt"} {
-		c.Drops = append(c.Drops, Drop{Path: path})
-	}
-	for i, want := range [][]string{{"/srv/a", "/srv/a/b", "/srv/ab"}, {"/srv/a/b"}, nil, nil, nil} {
-		if got := c.Excludes(i); !reflect.DeepEqual(got, want) {
-			t.Errorf("Excludes(%d) = %q, want %q", i, got, want)
-		}
-	}
 }
 
 func TestLoadFindsTheFile(t *testing.T) {

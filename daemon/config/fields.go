@@ -110,6 +110,8 @@ func (d *Drop) fields() []field {
 		duration("settle", &d.Settle, minSettle, maxSettle),
 		duration("rescan", &d.Rescan, minRescan, maxRescan),
 		boolean("redact", &d.Redact),
+		boolean("strict", &d.Strict),
+		list("dir_owners", &d.DirOwners, 0, maxDirs, parseOwner),
 		size("max_size", &d.MaxSize, minMaxSize, maxMaxSize),
 	}
 }
