@@ -3,7 +3,8 @@
 // Rows. The first byte of a key is the kind of row; other kinds may join.
 //
 //	m                            meta: format, last entry's number, number of tokens, of marks,
-//	                             last revision, the ledger's chain
+//	                             last revision, last entry that took something away,
+//	                             the ledger's chain
 //	t len(user) user name        token: store.AppendRecord
 //	k kind key                   mark: store.AppendMark
 //	u id                         uses of a token, if it has any: store.AppendUses
@@ -42,7 +43,9 @@
 //  5. No value is large enough for Badger's value log, which stays empty and
 //     is never in need of garbage collection.
 //  6. What Open shows is synced, also where a killed process had not come to it.
-//  7. Tables that were read whole are not kept resident for that, where the
+//  7. The store is never behind its Anchor, a file beside it: whoever opens one
+//     that has lost its end, which Badger would not notice, gets ErrDamaged.
+//  8. Tables that were read whole are not kept resident for that, where the
 //     system allows it.
 package badgerstore
 
@@ -140,12 +143,15 @@ func openLocked(ctx context.Context, o Options, h hooks) (_ *Store, err error) {
 			_ = lock.release()
 		}
 	}()
-	d, err := openDisk(o.Path, h)
+	d, err := openDisk(o, h)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{disk: d, lock: lock}
 	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(err, d.db.Close())
+	}
+	if err := d.moor(s.Count()); err != nil {
 		return nil, errors.Join(err, d.db.Close())
 	}
 	return s, nil
@@ -159,7 +165,7 @@ func (s *Store) Close() error {
 	}
 	s.views.Wait()
 	err := until(time.After(closeWait), func() error {
-		return errors.Join(s.disk.db.Close(), s.lock.release())
+		return errors.Join(s.disk.db.Close(), s.disk.anchor.close(), s.lock.release())
 	})
 	if err != nil {
 		return fmt.Errorf("closing the store: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/rs/zerolog"
 
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/internal/serial"
@@ -15,11 +16,14 @@ type disk struct {
 	hooks
 	db     *badger.DB
 	path   string
+	log    zerolog.Logger
+	anchor *anchorFile
 	newest int // the number of the newest log whose name is known to be durable
 }
 
-func openDisk(path string, h hooks) (*disk, error) {
-	d := &disk{hooks: h, path: path}
+func openDisk(o Options, h hooks) (*disk, error) {
+	path := o.Path
+	d := &disk{hooks: h, path: path, log: o.Log}
 	if err := d.checkSpace(openReserve); err != nil {
 		return nil, err
 	}
@@ -73,7 +77,18 @@ func (d *disk) Write(change serial.Change) error {
 	if err != nil {
 		return err
 	}
-	return d.write(append(rows, forgotten...), d.stage)
+	if change.Count.Restricted == change.Count.Head.ID && len(change.Entries) > 0 {
+		if err := d.anchor.announce(change.Count.Restricted); err != nil {
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		}
+	}
+	if err := d.write(append(rows, forgotten...), d.stage); err != nil {
+		return err
+	}
+	if err := d.anchor.put(Anchor{change.Count}); err != nil { // it is late, as after a crash
+		d.log.Warn().Err(err).Msg("a store that loses its last changes would not be noticed")
+	}
+	return nil
 }
 
 // write writes rows in one transaction, or by large if they do not fit into

@@ -72,8 +72,8 @@ func eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) 
 	if err != nil {
 		return err
 	}
-	if uint64(len(order)) != m.head.ID {
-		return fmt.Errorf("%w: the ledger has %d entries instead of %d", ErrDamaged, len(order), m.head.ID)
+	if uint64(len(order)) != m.Head.ID {
+		return fmt.Errorf("%w: the ledger has %d entries instead of %d", ErrDamaged, len(order), m.Head.ID)
 	}
 	var head store.Head
 	for i, o := range order {
@@ -92,7 +92,7 @@ func eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) 
 			return nil
 		}
 	}
-	if head != m.head {
+	if head != m.Head {
 		return fmt.Errorf("%w: the ledger was changed after it was written", ErrDamaged)
 	}
 	return nil

@@ -29,19 +29,19 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Grow(int(min(m.tokens, maxGrow)))
+	s.Grow(min(max(0, m.Tokens), maxGrow))
 	if err := s.loadTokens(ctx); err != nil {
 		return err
 	}
 	if err := s.loadMarks(ctx); err != nil {
 		return err
 	}
-	if uint64(s.Len()) != m.tokens || uint64(s.LenMarks()) != m.marks {
+	if s.Len() != m.Tokens || s.LenMarks() != m.Marks {
 		return fmt.Errorf("%w: it holds %d tokens and %d marks instead of %d and %d",
-			ErrDamaged, s.Len(), s.LenMarks(), m.tokens, m.marks)
+			ErrDamaged, s.Len(), s.LenMarks(), m.Tokens, m.Marks)
 	}
 	s.disk.dropPages()
-	s.Start(s.disk, limits, m.head, store.Revision(m.revision))
+	s.Start(s.disk, limits, m.Count)
 	return nil
 }
 

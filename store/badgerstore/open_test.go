@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/internal/serial"
 )
 
 // Badger changes options while it opens. What durability hangs on must not be
@@ -83,7 +84,7 @@ func TestDamagedRows(t *testing.T) {
 		"token too many":    {damage: row{tokenKey(store.Name{User: "x"}), store.AppendRecord(nil, &numbered(1).Put[0])}},
 		"meta lost":         {damage: row{key: []byte{metaKind}}},
 		"meta cut":          {damage: row{[]byte{metaKind}, []byte{store.Format}}},
-		"meta longer":       {damage: row{[]byte{metaKind}, append(meta{store.Format, store.Head{ID: 3}, 4, 4, 3}.encode(), 0)}},
+		"meta longer":       {damage: row{[]byte{metaKind}, append(meta{store.Format, serial.Count{Tokens: 4, Marks: 4, Revision: 3}}.encode(), 0)}},
 		"mark lost":         {damage: row{key: markKey(once(2))}},
 		"mark cut":          {damage: row{markKey(once(2)), []byte{1}}},
 		"mark of no kind":   {damage: row{[]byte{markKind, 200, 'x'}, store.AppendMark(nil, &store.Mark{Revision: 1})}},
@@ -141,7 +142,7 @@ func TestDamagedFiles(t *testing.T) {
 			if _, err := open(t.Context(), o, smallHooks(o)); !errors.Is(err, ErrDamaged) {
 				t.Errorf("Open = %v, want ErrDamaged", err)
 			}
-			if err := os.RemoveAll(o.Path); err != nil {
+			if err := errors.Join(os.RemoveAll(o.Path), os.Remove(AnchorPath(o.Path))); err != nil {
 				t.Fatal(err)
 			}
 			mustOpen(t, o, smallHooks(o)) // nothing holds the lock
@@ -253,7 +254,7 @@ func TestLongValue(t *testing.T) {
 func FuzzRows(f *testing.F) {
 	f.Add("user", "name", []byte{1, 2})
 	f.Add("", "", []byte{})
-	f.Add("a\x00", "\xff", meta{store.Format, store.Head{ID: 300}, 7, 1, 300}.encode())
+	f.Add("a\x00", "\xff", meta{store.Format, serial.Count{Tokens: 7, Revision: 300}}.encode())
 	f.Fuzz(func(t *testing.T, user, name string, value []byte) {
 		n := store.Name{User: user, Name: name}
 		if got, err := decodeTokenKey(tokenKey(n)); err != nil || got != n {

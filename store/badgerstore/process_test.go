@@ -80,7 +80,7 @@ func (s *Store) last() uint64 {
 	if err != nil {
 		panic(err)
 	}
-	return m.head.ID
+	return m.Head.ID
 }
 
 func patchOf(number uint64) (p store.PatchID) {

@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -51,8 +52,7 @@ func rowsOf(batch serial.Change) ([]row, error) {
 	for i := range batch.Entries {
 		rows = appendEntryRows(rows, &batch.Entries[i])
 	}
-	n := batch.Count
-	m := meta{store.Format, n.Head, uint64(n.Tokens), uint64(n.Marks), uint64(n.Revision)}
+	m := meta{store.Format, batch.Count}
 	return append(rows, row{[]byte{metaKind}, m.encode()}), nil
 }
 
@@ -144,40 +144,56 @@ func entryID(value []byte) (uint64, error) {
 
 // meta is the row that tells what the other rows have to be.
 type meta struct {
-	format   uint64
-	head     store.Head
-	tokens   uint64 // how many there are
-	marks    uint64
-	revision uint64 // of the rows that were written last
+	format uint64
+	serial.Count
 }
 
 func (m meta) encode() []byte {
 	b := binary.AppendUvarint(nil, m.format)
-	b = binary.AppendUvarint(b, m.head.ID)
-	b = binary.AppendUvarint(b, m.tokens)
-	b = binary.AppendUvarint(b, m.marks)
-	b = binary.AppendUvarint(b, m.revision)
-	return append(b, m.head.Chain[:]...)
+	for _, v := range numbersOf(&m.Count) {
+		b = binary.AppendUvarint(b, v)
+	}
+	return append(b, m.Head.Chain[:]...)
+}
+
+// numbersOf are the numbers of a count, in the order in which they are stored.
+func numbersOf(c *serial.Count) []uint64 {
+	return []uint64{c.Head.ID, uint64(c.Tokens), uint64(c.Marks), uint64(c.Revision), c.Restricted}
+}
+
+func countOf(numbers []uint64, chain [sha256.Size]byte) serial.Count {
+	return serial.Count{
+		Head: store.Head{ID: numbers[0], Chain: chain}, Tokens: int(numbers[1]), Marks: int(numbers[2]),
+		Revision: store.Revision(numbers[3]), Restricted: numbers[4],
+	}
 }
 
 // decodeMeta reads nothing behind the number of another format.
-func decodeMeta(b []byte) (meta, error) {
-	var m meta
-	for _, v := range []*uint64{&m.format, &m.head.ID, &m.tokens, &m.marks, &m.revision} {
-		var n int
-		if *v, n = binary.Uvarint(b); n <= 0 {
-			return meta{}, ErrDamaged
-		}
-		b = b[n:]
-		if m.format != store.Format {
-			return meta{}, fmt.Errorf("%w: %d, this version reads and writes %d", ErrFormat, m.format, store.Format)
-		}
+func decodeMeta(b []byte) (m meta, err error) {
+	m.format, b, err = cutNumber(b)
+	if err == nil && m.format != store.Format {
+		err = fmt.Errorf("%w: %d, this version reads and writes %d", ErrFormat, m.format, store.Format)
 	}
-	if len(b) != len(m.head.Chain) {
-		return meta{}, ErrDamaged
+	numbers := numbersOf(&m.Count)
+	for i := 0; i < len(numbers) && err == nil; i++ {
+		numbers[i], b, err = cutNumber(b)
 	}
-	copy(m.head.Chain[:], b)
+	if err == nil && len(b) != len(m.Head.Chain) {
+		err = ErrDamaged
+	}
+	if err != nil {
+		return meta{}, err
+	}
+	m.Count = countOf(numbers, [sha256.Size]byte(b))
 	return m, nil
+}
+
+func cutNumber(b []byte) (v uint64, rest []byte, err error) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil, ErrDamaged
+	}
+	return v, b[n:], nil
 }
 
 // The first byte of a staged value.

@@ -84,7 +84,7 @@ func Open(disk *Disk, faults Faults) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Start(s.handle, limits, head, disk.revision)
+	s.Start(s.handle, limits, serial.Count{Head: head, Revision: disk.revision})
 	disk.owner = s.handle
 	return s, nil
 }

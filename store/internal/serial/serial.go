@@ -23,11 +23,12 @@ import (
 // ErrClosed is what a store answers after Close.
 var ErrClosed = errors.New("the store is closed")
 
-// Count is how much of each a store holds. Two of them only ever grow.
+// Count is how far a store has come. But for the first two it only ever grows.
 type Count struct {
 	Tokens, Marks int
 	Head          store.Head     // of the ledger
 	Revision      store.Revision // of what was written last
+	Restricted    uint64         // number of the last entry that took something away; see store.Index.Restricts
 }
 
 // Change is a batch as it is to be stored.
@@ -65,23 +66,29 @@ type Committer struct {
 	disk   Disk
 	limits store.Limits
 
-	mu       sync.Mutex
-	head     store.Head
-	revision store.Revision
-	stopped  error // why no commit is taken any more
+	mu      sync.Mutex
+	last    Count
+	stopped error // why no commit is taken any more
 }
 
-// Start makes the committer ready. The disk's ledger ends with head, and what
-// was written last has that revision.
-func (c *Committer) Start(disk Disk, limits store.Limits, head store.Head, revision store.Revision) {
-	c.disk, c.limits, c.head, c.revision = disk, limits, head, revision
+// Start makes the committer ready. The disk is where last says; the Index tells
+// how many tokens and marks there are.
+func (c *Committer) Start(disk Disk, limits store.Limits, last Count) {
+	c.disk, c.limits, c.last = disk, limits, last
+}
+
+// Count is how far the store has come.
+func (c *Committer) Count() Count {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
 }
 
 // Head implements store.Store.
 func (c *Committer) Head() store.Head {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.head
+	return c.last.Head
 }
 
 // Limits implements store.Store.
@@ -108,14 +115,14 @@ func (c *Committer) Commit(ctx context.Context, batch store.Batch) error {
 		return err
 	}
 	// It grows with every batch, by as many as it has entries.
-	revision := c.revision + store.Revision(max(1, len(batch.Entries)))
-	batch = number(batch, c.head.ID, revision)
+	revision := c.last.Revision + store.Revision(max(1, len(batch.Entries)))
+	batch = number(batch, c.last.Head.ID, revision)
 	after := c.countAfter(&batch, revision)
 	if err := c.written(c.disk.Write(Change{&batch, after, c.Gone(&batch)})); err != nil {
 		return err
 	}
 	c.Apply(&batch)
-	c.head, c.revision = after.Head, after.Revision
+	c.last = after
 	return nil
 }
 
@@ -197,9 +204,12 @@ func number(b store.Batch, last uint64, revision store.Revision) store.Batch {
 
 // countAfter is what the store holds once the numbered batch is applied.
 func (c *Committer) countAfter(b *store.Batch, revision store.Revision) Count {
-	n := Count{c.Len(), c.LenMarks(), c.head, revision}
+	n := Count{c.Len(), c.LenMarks(), c.last.Head, revision, c.last.Restricted}
 	for i := range b.Entries {
 		n.Head = n.Head.Next(&b.Entries[i])
+	}
+	if c.Restricts(b) {
+		n.Restricted = n.Head.ID
 	}
 	for i := range b.Put {
 		if b.Expect[b.Put[i].Name] == 0 {
