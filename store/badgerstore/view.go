@@ -27,12 +27,12 @@ func (s *Store) View(ctx context.Context, do func(store.View) error) error {
 type view struct {
 	ctx context.Context // that of View, for as long as it lasts
 	txn *badger.Txn
-	meta
+	at  meta
 }
 
 // Totals implements store.View.
 func (v view) Totals() store.Totals {
-	return store.Totals{Head: v.head, Records: v.tokens, Marks: v.marks}
+	return store.Totals{Head: v.at.Head, Records: uint64(v.at.Tokens), Marks: uint64(v.at.Marks)}
 }
 
 // Entries implements store.View.
