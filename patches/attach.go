@@ -22,13 +22,17 @@ func (d *Dir) attach(now time.Time) bool {
 	d.watch.addParent(d.cfg.Path) // before it is opened, so that nothing happens in between
 	seen, err := d.judgePath(now)
 	if err == nil {
-		d.tree, err = openTree(d.cfg.Path, seen, d.sync)
+		d.tree, err = openTree(d.cfg.Path, seen, d.cfg.AfterApply == Keep, d.sync)
 	}
 	d.setState(stateOf(err), err)
 	if err != nil {
 		return false
 	}
 	d.full, d.leased = true, d.tree.leased
+	if d.tree.claims == nil {
+		d.startKeeping(now)
+		return true
+	}
 	d.recover(".", now)
 	d.tree.forget() // of the folders that were removed because they were empty
 	return true
@@ -41,7 +45,7 @@ func (d *Dir) detach() {
 	if d.tree != nil {
 		d.tree.close()
 	}
-	d.tree = nil
+	d.tree, d.keep = nil, nil
 	d.files, d.claims = map[string]*item{}, map[ID]*item{}
 	d.hints, d.said = map[string]bool{}, map[string]int{}
 	d.owners = map[uint32]string{}

@@ -63,7 +63,12 @@ const syncEach = 8
 // power cut could bring a file back under its old name, or a part of it, after
 // its content was applied, and it would be applied twice. What cannot be moved
 // is left where it is.
+//
+// Kept files stay as they are.
 func (d *Dir) claim(group []*item, now time.Time) ([]*item, error) {
+	if d.keep != nil {
+		return group, nil
+	}
 	var claimed []*item
 	touched := map[string]bool{}
 	for _, it := range group {
@@ -195,8 +200,7 @@ func (d *Dir) read(it *item, now time.Time) (*claim, bool) {
 }
 
 func (d *Dir) tryRead(it *item) (_ *claim, err error) {
-	dir, name := it.place()
-	in, err := d.tree.folder(dir)
+	in, name, err := d.locate(it, "")
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +228,7 @@ func (d *Dir) tryRead(it *item) (_ *claim, err error) {
 	}
 	f.unlease()
 	if it.accompanied {
-		err = d.readCompanion(c, in, name)
+		err = d.readCompanion(c)
 	}
 	return c, err
 }

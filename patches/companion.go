@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -18,24 +19,28 @@ const maxCompanion = 64 << 10
 // accompany sees whether the companion of a patch that is ready is whole too,
 // and makes the patch wait where it is not. Among the claims a patch has the
 // companion that was claimed with it, and waits for no other.
-func (d *Dir) accompany(it *item, in *folder, name string, now time.Time) {
+func (d *Dir) accompany(it *item, now time.Time) {
 	it.accompanied = false
 	if !d.cfg.Companions && !it.claimed() {
 		return
 	}
-	seen, err := d.sight(in, name+companionSuffix)
+	var seen sighting
+	in, name, err := d.locate(it, companionSuffix)
+	if err == nil {
+		seen, err = d.sight(in, name)
+	}
 	switch {
 	case err == nil:
 		d.settleCompanion(it, seen, now)
 		return
 	case errors.Is(err, fs.ErrNotExist):
-	case !errors.Is(err, errNotPlain) && !errors.Is(err, errFolder):
+	case !isStray(err):
 		d.block(it, Unreadable, companionError(it, err), now)
 		return
 	case it.claimed():
-		d.giveBack(it.path, in, name)
+		d.giveBack(it.path, in, strings.TrimSuffix(name, companionSuffix))
 	default:
-		d.leaveAlone(it.path+companionSuffix, notPlain)
+		d.leaveAlone(it.path+companionSuffix, err.Error())
 	}
 	it.companion = settling{}
 	if until := it.settling.since.Add(d.cfg.CompanionWait); !it.claimed() && until.After(now) {
@@ -63,8 +68,12 @@ func companionError(it *item, err error) error {
 
 // readCompanion reads what lies beside a claim that is being read, with every
 // check made again.
-func (d *Dir) readCompanion(c *claim, in *folder, name string) error {
-	f, err := in.open(name + companionSuffix)
+func (d *Dir) readCompanion(c *claim) error {
+	in, name, err := d.locate(c.item, companionSuffix)
+	if err != nil {
+		return companionError(c.item, err)
+	}
+	f, err := in.open(name)
 	if err != nil {
 		return companionError(c.item, err)
 	}

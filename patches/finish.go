@@ -20,6 +20,10 @@ func (d *Dir) conclude(c *claim, v Verdict, now time.Time) error {
 		d.block(c.item, Unfinishable, errors.New(reasons), now)
 		return nil
 	}
+	if d.keep != nil {
+		d.remember(c, v, now)
+		return nil
+	}
 	err := d.carryOut(c, v, now)
 	switch {
 	case errors.Is(err, errStopped):

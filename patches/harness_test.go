@@ -241,11 +241,13 @@ type ledger struct {
 	order   []string // paths
 	applied []string // texts
 	handed  []Patch
+	sweeps  []Sweep
 
 	// The next Handle fails, before or after it has stored its decision.
 	failBefore, failAfter bool
 	full                  bool   // everything is put off
 	busy                  string // the patch of that path is put off
+	failSwept             error
 	// before is called with each group.
 	before func([]Patch)
 }
@@ -254,7 +256,10 @@ func newLedger(t testing.TB) *ledger {
 	return &ledger{t: t, entries: map[ID]Verdict{}, texts: map[ID]string{}}
 }
 
-func (*ledger) Swept(context.Context, Sweep) error { return nil }
+func (l *ledger) Swept(_ context.Context, s Sweep) error {
+	l.sweeps = append(l.sweeps, s)
+	return l.failSwept
+}
 
 func (l *ledger) Handle(_ context.Context, group []Patch) ([]Verdict, error) {
 	if l.before != nil {

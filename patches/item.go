@@ -22,6 +22,7 @@ type item struct {
 	logged      Reason    // the last that was logged
 	tries       int       // how often it was put off
 	spent       info      // the state that has its outcome already; see divide
+	memory      memory    // in keep mode
 }
 
 func (it *item) claimed() bool { return it.id != ID{} }

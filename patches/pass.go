@@ -2,6 +2,7 @@ package patches
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,8 +29,13 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 	}
 	defer d.tree.forget() // subdirectories may be others the next time
 	d.findOthers()
+	d.keepOn(now)
 	d.find(now)
-	return next, d.apply(ctx, now)
+	err = d.apply(ctx, now)
+	if errors.Is(err, errSwapped) {
+		d.full, err = true, nil
+	}
+	return next, err
 }
 
 // apply leads what is ready through, group by group.
@@ -46,7 +52,7 @@ func (d *Dir) apply(ctx context.Context, now time.Time) error {
 		}
 		ready = ready[n:]
 	}
-	return nil
+	return d.sweep(ctx)
 }
 
 // ready lists what can be handed over: claims in the order of their IDs, then
@@ -92,7 +98,7 @@ func (d *Dir) group(ctx context.Context, items []*item, now time.Time) error {
 	if err := d.step("settled"); err != nil {
 		return err
 	}
-	claimed, err := d.claim(items, now)
+	items, err := d.claim(items, now)
 	if err != nil {
 		return err
 	}
@@ -102,10 +108,13 @@ func (d *Dir) group(ctx context.Context, items []*item, now time.Time) error {
 			c.file.close()
 		}
 	}()
-	for _, it := range claimed {
+	for _, it := range items {
 		if c, ok := d.read(it, now); ok {
 			claims = append(claims, c)
 		}
+	}
+	if err := d.offer(claims, now); err != nil {
+		return err
 	}
 	verdicts, err := d.handOver(ctx, claims)
 	if err != nil {
@@ -164,6 +173,9 @@ func (d *Dir) wake(now time.Time) time.Time {
 		}
 		sooner(it.until)
 	}
+	if d.keep != nil && d.cfg.Resync > 0 {
+		sooner(d.keep.resyncAt)
+	}
 	if !d.isStarted() {
 		sooner(d.began.Add(d.cfg.StartWait))
 	}
@@ -190,6 +202,9 @@ func (d *Dir) isStarted() bool {
 }
 
 func (d *Dir) holdsStart() bool {
+	if d.full { // there is more to find at once
+		return true
+	}
 	holds := func(it *item) bool { return it.atStart && !it.ready && it.why.Passes() }
 	for _, it := range d.files {
 		if holds(it) {

@@ -110,6 +110,7 @@ type Dir struct {
 
 	tree  *tree  // nil while the directory cannot be had
 	watch *watch // nil where there is nothing to watch
+	keep  *keeping
 	ids   ids
 
 	files  map[string]*item // dropped and not yet claimed, by path
@@ -122,6 +123,8 @@ type Dir struct {
 	others map[[2]uint64]bool // the other drop directories, as their paths lead now
 	trust  *trust             // nil before the first pass
 	warned map[string]string  // what was said of directories that are used all the same, by path
+	// warnings are those of the last scan.
+	warnings []string
 
 	reevaluate chan struct{} // holds one where all files are to be handed over again
 
@@ -195,6 +198,8 @@ func (d *Dir) Run(ctx context.Context) error {
 			d.hintLost(err)
 		case <-d.asked:
 			d.full = true
+		case <-d.reevaluate:
+			d.evaluate(time.Now())
 		case <-timer.C:
 			if err := d.turn(ctx, timer); err != nil {
 				return err

@@ -43,6 +43,7 @@ func (d *Dir) scan(now time.Time) {
 	clear(d.owners)
 	d.round++
 	d.watch.renew()
+	d.keep.rescan()
 	d.walk(".", func(rel string) {
 		it := before[rel]
 		if it == nil {
@@ -52,6 +53,7 @@ func (d *Dir) scan(now time.Time) {
 		d.look(it, now)
 	})
 	maps.DeleteFunc(d.said, func(_ string, round int) bool { return round != d.round })
+	d.warn()
 	d.full, d.scanned, d.scanAt = false, true, now.Add(d.cfg.Rescan)
 }
 
@@ -60,22 +62,27 @@ func (d *Dir) scan(now time.Time) {
 // between unseen.
 func (d *Dir) walk(rel string, found func(string)) {
 	d.tree.trim()
-	in, err := d.home(rel)
+	at, err := d.real(rel)
+	if err == nil {
+		_, err = d.home(at)
+	}
 	switch {
 	case errors.Is(err, errOther):
 		return
 	case errors.Is(err, errDistrusted):
-		d.leaveAlone(rel, err.Error())
+		d.passOver(rel, err.Error())
 		d.watch.add(d.tree.abs(rel)) // it may be mended
 		return
 	case err != nil:
-		d.leaveAlone(rel, "cannot be opened: "+err.Error())
+		d.passOver(rel, "cannot be opened: "+err.Error())
 		return
 	}
-	d.watch.add(d.tree.abs(rel))
-	entries, err := in.list(d.tree.abs(rel))
+	if at == rel { // what Kubernetes has published changes as a whole only
+		d.watch.add(d.tree.abs(rel))
+	}
+	entries, err := d.entries(at)
 	if err != nil {
-		d.leaveAlone(rel, "cannot be read: "+err.Error())
+		d.passOver(rel, "cannot be read: "+err.Error())
 		return
 	}
 	for _, e := range entries {
@@ -91,7 +98,7 @@ func (d *Dir) walk(rel string, found func(string)) {
 		case !ok || d.exclude[at]:
 		case e.IsDir():
 			d.walk(at, found)
-		case !e.Type().IsRegular():
+		case !e.Type().IsRegular() && !(d.keep != nil && e.Type() == fs.ModeSymlink):
 			d.leaveAlone(at, notPlain)
 		default:
 			found(at)
@@ -100,6 +107,14 @@ func (d *Dir) walk(rel string, found func(string)) {
 }
 
 const notPlain = "it is not a regular file with one link"
+
+// passOver leaves a subdirectory alone, with all that may be in it.
+func (d *Dir) passOver(rel, why string) {
+	d.leaveAlone(rel, why)
+	if d.keep != nil {
+		d.keep.listed = false
+	}
+}
 
 // leaveAlone says once why something is not touched.
 func (d *Dir) leaveAlone(rel, why string) {
@@ -114,41 +129,67 @@ func (d *Dir) leaveAlone(rel, why string) {
 func (d *Dir) look(it *item, now time.Time) {
 	d.tree.trim()
 	it.looked = now
-	dir, name := it.place()
-	open := d.home
-	if it.claimed() {
-		open = d.tree.folder
-	}
-	in, err := open(dir)
+	in, name, err := d.locate(it, "")
 	if err == nil {
 		var seen sighting
 		if seen, err = d.sight(in, name); err == nil {
-			if d.settle(it, seen, now); it.ready {
-				d.accompany(it, in, name, now)
-			}
+			d.weigh(it, seen, now)
 			return
 		}
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errOther), errors.Is(err, errDistrusted): // the scan says so
 		d.forget(it)
+		d.full = d.full || d.keep != nil // so that the handler learns of it
 	case errors.Is(err, errFolder) && !it.claimed():
 		d.forget(it)
 		d.full = true // to walk it
-	case it.claimed() && (errors.Is(err, errNotPlain) || errors.Is(err, errFolder)):
+	case it.claimed() && isStray(err):
 		d.putBack(it, now)
-	case errors.Is(err, errNotPlain):
-		d.leaveAlone(it.path, notPlain)
+	case isStray(err):
+		d.leaveAlone(it.path, err.Error())
 		d.forget(it)
 	default:
 		d.block(it, Unreadable, err, now)
 	}
 }
 
+// weigh decides by what was seen whether the item is ready.
+func (d *Dir) weigh(it *item, seen sighting, now time.Time) {
+	if d.settle(it, seen, now); it.ready {
+		d.accompany(it, now)
+	}
+	if it.ready && d.keep != nil && !it.memory.wants(now, it.seen()) {
+		it.rest()
+	}
+}
+
+// locate finds where the item's file lies, or with the suffix its companion.
+func (d *Dir) locate(it *item, suffix string) (in *folder, name string, err error) {
+	if it.claimed() {
+		dir, name := it.place()
+		in, err = d.tree.folder(dir)
+		return in, name + suffix, err
+	}
+	rel, err := d.real(it.path + suffix)
+	if err != nil {
+		return nil, "", err
+	}
+	dir, name := split(rel)
+	in, err = d.home(dir)
+	return in, name, err
+}
+
 var (
 	errNotPlain = errors.New(notPlain)
 	errFolder   = errors.New("it is a directory")
 )
+
+// isStray tells that what has the name of a patch is none, whatever is in it.
+func isStray(err error) bool {
+	var link linkError
+	return errors.Is(err, errNotPlain) || errors.Is(err, errFolder) || errors.As(err, &link)
+}
 
 // sight looks at a file. What is not plain is not opened.
 func (d *Dir) sight(in *folder, name string) (sighting, error) {
@@ -212,7 +253,7 @@ func (d *Dir) block(it *item, why Reason, err error, now time.Time) {
 		it.logged = why
 		d.log.Warn().Str("path", it.path).Err(err).Str("why", string(why)).Msg("patch waits")
 	}
-	if it.claimed() || why == Unclaimable {
+	if it.claimed() || why == Unclaimable || why == Unfinishable {
 		it.putOff(now, why, err.Error())
 		return
 	}

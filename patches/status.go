@@ -31,9 +31,9 @@ type Status struct {
 	Leased  bool
 	Waiting []Waiting // in the byte order of their paths
 	// Keep: files stay as they are and nothing is written into the directory,
-	// because it is configured so or lies on a read-only mount.
-	Keep   bool
-	Failed []Failure // in keep mode, in the byte order of their paths
+	// because it is configured so, or because of ReadOnly: it is mounted so.
+	Keep, ReadOnly bool
+	Failed         []Failure // in keep mode, in the byte order of their paths
 	// Warnings are what is likely to be wrong though everything works.
 	Warnings []string
 }
@@ -92,14 +92,23 @@ func (d *Dir) setState(state State, err error) {
 // publish makes the end of a pass visible in Status.
 func (d *Dir) publish() {
 	var waiting []Waiting
+	var failed []Failure
 	for _, items := range [][]*item{slices.Collect(maps.Values(d.files)), slices.Collect(maps.Values(d.claims))} {
 		for _, it := range items {
-			waiting = append(waiting, it.waiting())
+			if !it.resting() {
+				waiting = append(waiting, it.waiting())
+			}
+			if it.memory.outcome == Failed {
+				failed = append(failed, Failure{it.path, it.memory.reasons, it.memory.since, it.memory.next})
+			}
 		}
 	}
 	slices.SortFunc(waiting, func(a, b Waiting) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(failed, func(a, b Failure) int { return strings.Compare(a.Path, b.Path) })
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.status.Keep, d.status.ReadOnly = d.keep != nil, d.tree != nil && d.tree.readOnly
+	d.status.Failed, d.status.Warnings = failed, d.warnings
 	d.status.Watched = d.tree != nil && !d.watch.broken
 	d.status.Leased = d.tree != nil && d.leased
 	d.status.Waiting = waiting

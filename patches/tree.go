@@ -16,11 +16,13 @@ import (
 type tree struct {
 	path   string // absolute
 	root   *folder
-	claims *folder // claimDir
+	claims *folder // claimDir; nil where nothing is to be written
 	lock   *file
 	leased bool // leases mean something here
-	subs   map[string]*folder
-	sync   func(*folder) error // makes a directory's names durable
+	// readOnly: the mount was, when the tree was opened.
+	readOnly bool
+	subs     map[string]*folder
+	sync     func(*folder) error // makes a directory's names durable
 }
 
 // What opening a tree may return, beside errors of the system.
@@ -34,9 +36,10 @@ var (
 // maxSubs bounds the descriptors that a tree keeps open between two trims.
 const maxSubs = 64
 
-// openTree opens the directory, which the path has been seen to lead to, makes
-// claimDir where it is missing, and takes the lock.
-func openTree(name string, seen info, sync func(*folder) error) (*tree, error) {
+// openTree opens the directory, which the path has been seen to lead to. Unless
+// it is kept as it is, or cannot be written to, claimDir is made where it is
+// missing and the lock is taken.
+func openTree(name string, seen info, keep bool, sync func(*folder) error) (*tree, error) {
 	root, err := openFolder(name)
 	if err == nil && !root.info.is(seen) {
 		root.close()
@@ -45,8 +48,16 @@ func openTree(name string, seen info, sync func(*folder) error) (*tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the drop directory: %w", err)
 	}
-	t := &tree{path: name, root: root, subs: map[string]*folder{}, leased: root.leases(), sync: sync}
-	if err := t.own(); err != nil {
+	t := &tree{path: name, root: root, subs: map[string]*folder{}, leased: root.leases(), readOnly: readOnly(name), sync: sync}
+	if keep || t.readOnly {
+		return t, nil
+	}
+	err = t.own()
+	if errors.Is(err, unix.EROFS) {
+		t.disown()
+		return t, nil
+	}
+	if err != nil {
 		t.close()
 		return nil, err
 	}
@@ -87,11 +98,25 @@ func (t *tree) own() error {
 	return nil
 }
 
-// current tells whether the tree is still whole. seen is what its path leads
-// to now.
+// disown gives up what own has had.
+func (t *tree) disown() {
+	if t.lock != nil {
+		t.lock.close()
+	}
+	if t.claims != nil {
+		t.claims.close()
+	}
+	t.lock, t.claims = nil, nil
+}
+
+// current tells whether the tree is still whole, on a mount that can be written
+// to as it could before. seen is what its path leads to now.
 func (t *tree) current(seen info) bool {
-	if !seen.is(t.root.info) {
+	if !seen.is(t.root.info) || readOnly(t.path) != t.readOnly {
 		return false
+	}
+	if t.claims == nil {
+		return true
 	}
 	claims, err := t.root.stat(claimDir)
 	return err == nil && claims.is(t.claims.info)
@@ -100,10 +125,10 @@ func (t *tree) current(seen info) bool {
 // folder opens the subdirectory of that relative path, or returns it from
 // before. It stays open until trim or close.
 func (t *tree) folder(rel string) (*folder, error) {
-	switch rel {
-	case ".":
+	switch {
+	case rel == ".":
 		return t.root, nil
-	case claimDir:
+	case rel == claimDir && t.claims != nil:
 		return t.claims, nil
 	}
 	if f, ok := t.subs[rel]; ok {
@@ -164,12 +189,7 @@ func (t *tree) forget() {
 
 func (t *tree) close() {
 	t.forget()
-	if t.lock != nil {
-		t.lock.close()
-	}
-	if t.claims != nil {
-		t.claims.close()
-	}
+	t.disown()
 	t.root.close()
 }
 

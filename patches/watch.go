@@ -55,9 +55,10 @@ func (w *watch) addParent(abs string) {
 
 // moved ends the watches of a directory and all below it, which would go on
 // telling of it under its old name. The scan that finds the new one adds it.
-func (w *watch) moved(abs string) {
+// It returns false for what is no such directory.
+func (w *watch) moved(abs string) bool {
 	if !w.dirs[abs] {
-		return
+		return false
 	}
 	for dir := range w.dirs {
 		if dir == abs || strings.HasPrefix(dir, abs+"/") {
@@ -65,6 +66,7 @@ func (w *watch) moved(abs string) {
 			delete(w.dirs, dir)
 		}
 	}
+	return true
 }
 
 // renew gives directories that could not be watched another chance.
@@ -99,8 +101,8 @@ func (w *watch) close() {
 
 // hint notes what an event may be about.
 func (d *Dir) hint(ev fsnotify.Event) {
-	if ev.Has(fsnotify.Rename) {
-		d.watch.moved(ev.Name)
+	if ev.Has(fsnotify.Rename) && d.watch.moved(ev.Name) && d.keep != nil {
+		d.full = true // what was in it has vanished
 	}
 	rel, inside := strings.CutPrefix(ev.Name, d.cfg.Path+"/")
 	switch {
@@ -111,6 +113,8 @@ func (d *Dir) hint(ev fsnotify.Event) {
 		d.hintFile(rel, ev)
 	case d.cfg.Companions && d.eligible(strings.TrimSuffix(rel, companionSuffix)):
 		d.hintFile(strings.TrimSuffix(rel, companionSuffix), ev)
+	case d.keep != nil && path.Base(rel) == dataLink:
+		d.full = true
 	case (ev.Has(fsnotify.Create) || ev.Has(fsnotify.Chmod)) && d.isFolder(rel):
 		d.full = true
 	}
