@@ -56,6 +56,15 @@ func RevokedID(key token.Key, user string) MarkID {
 	return MarkID{Revoked, string(key[:]) + user}
 }
 
+// RevokedKey is the key that a RevokedID is for, and the user, who is empty if it
+// is revoked for everybody; false for every other mark.
+func RevokedKey(id MarkID) (key token.Key, user string, ok bool) {
+	if id.Kind != Revoked || len(id.Key) < len(key) {
+		return key, "", false
+	}
+	return token.Key([]byte(id.Key)[:len(key)]), id.Key[len(key):], true
+}
+
 // UserRuleID is for what is said about a user, or about the users that a
 // pattern matches.
 func UserRuleID(pattern string) MarkID { return MarkID{UserRule, pattern} }

@@ -19,7 +19,7 @@ type View interface {
 
 // Totals is how much of each a store holds.
 type Totals struct {
-	Head            // of the ledger, whose number is how many entries there are
+	Head    // of the ledger, whose number is how many entries there are
 	Records uint64
 	Marks   uint64
 }

@@ -232,11 +232,11 @@ func TestDamaged(t *testing.T) {
 
 func TestOthers(t *testing.T) {
 	for text, want := range map[string]error{
-		"":                           ErrForeign,
+		"":                            ErrForeign,
 		"tokens:\n- user: somebody\n": ErrForeign,
-		"tokendrop dump 2\nh":        ErrVersion,
-		"tokendrop dump 10\n":        ErrVersion,
-		"tokendrop du":               ErrDamaged,
+		"tokendrop dump 2\nh":         ErrVersion,
+		"tokendrop dump 10\n":         ErrVersion,
+		"tokendrop du":                ErrDamaged,
 	} {
 		if _, err := Check(bytes.NewReader([]byte(text))); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", text, err, want)
