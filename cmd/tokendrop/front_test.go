@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-const proxiesDir = moduleRoot + "/examples/"
+const examplesDir = moduleRoot + "/examples/"
 
 // site is a service behind a proxy that asks a daemon, as a folder of examples
 // has it.
@@ -52,7 +52,7 @@ func newSite(t *testing.T, folder string) *site {
 // example is a file of an example, with this site's addresses.
 func (s *site) example(file string, replacements ...string) string {
 	s.t.Helper()
-	text, err := os.ReadFile(proxiesDir + file)
+	text, err := os.ReadFile(examplesDir + file)
 	if err != nil {
 		s.t.Fatal(err)
 	}

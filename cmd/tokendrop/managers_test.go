@@ -29,7 +29,7 @@ ansible-playbook "$ROOT/play.yaml" -e "spare=$SPARE drop=$DROP far=$FAR"`,
 // ansible runs plays on this machine, with the Python that Ansible has itself,
 // and with nothing of the user's.
 const ansible = `
-export ANSIBLE_HOME=$ROOT/ansible ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false ANSIBLE_NOCOLOR=true
+export ANSIBLE_PIPELINING=true ANSIBLE_HOME=$ROOT/ansible ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false ANSIBLE_NOCOLOR=true
 : > "$ROOT/ansible.cfg"
 export ANSIBLE_CONFIG=$ROOT/ansible.cfg ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3 ANSIBLE_LOCAL_TEMP=$ROOT/ansible/tmp ANSIBLE_REMOTE_TEMP=$ROOT/ansible/tmp
 `
@@ -76,11 +76,25 @@ EOF
 ` + cloudInit + ` --file "$ROOT/user-data" single --name write_files --frequency always`,
 }
 
-// cloudInit runs on a machine that no cloud has made, and keeps its state out
-// of /var.
+// cloudInit runs on a machine that no cloud has made, and keeps its state and its
+// logs out of /var.
 const cloudInit = `
 cat > "$ROOT/here.cfg" <<EOF
 datasource_list: [None]
 system_info: {paths: {cloud_dir: $ROOT/cloud, run_dir: $ROOT/cloud/run}}
+output: {all: "| cat"}
+logcfg: |
+  [loggers]
+  keys=root
+  [handlers]
+  keys=stderr
+  [formatters]
+  keys=
+  [logger_root]
+  handlers=stderr
+  [handler_stderr]
+  class=StreamHandler
+  level=WARNING
+  args=(sys.stderr,)
 EOF
 cloud-init --file "$ROOT/here.cfg"`

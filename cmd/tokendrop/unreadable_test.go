@@ -18,7 +18,7 @@ func TestUnreadable(t *testing.T) {
 	requireRoot(t)
 	w := newWorkshop(t, `settle = "1s"`)
 	w.runAs(&syscall.Credential{Uid: nobody, Gid: nobody})
-	w.replaceInConfig("[verify]\n", "[verify]\nstart_wait = \"1h\"\n")
+	w.configure(strings.Replace(w.read("../tokendrop.toml"), "[verify]", "[verify]\nstart_wait = '1h'", 1))
 	mended := map[string]func(path string) error{
 		"mode.yaml":  func(path string) error { return os.Chmod(path, 0o644) },
 		"owner.yaml": func(path string) error { return os.Chown(path, nobody, -1) },
@@ -104,18 +104,6 @@ func (w *workshop) putReadable(name string) {
 		w.t.Fatal(err)
 	}
 	w.putUnreadable(name)
-}
-
-// replaceInConfig changes the daemon's configuration.
-func (m *machine) replaceInConfig(old, with string) {
-	m.t.Helper()
-	text, err := os.ReadFile(m.config())
-	if err == nil {
-		err = os.WriteFile(m.config(), []byte(strings.Replace(string(text), old, with, 1)), 0o600)
-	}
-	if err != nil {
-		m.t.Fatal(err)
-	}
 }
 
 // awaitLog waits until the daemon has logged something.

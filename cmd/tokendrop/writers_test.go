@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokendrop/tokendrop/store/token"
 )
@@ -64,13 +65,20 @@ var managers = []writer{ansibleWriter, puppetWriter, itamaeWriter, cloudInitWrit
 // workshop has a daemon, and what writers write.
 type workshop struct {
 	*machine
+	after  string              // what becomes of the files: rename or keep
 	far    string              // a directory on another file system
 	tokens map[string][]string // by the name of the file
 }
 
+// keepFiles is the line of a drop directory whose files stay as they are.
+const keepFiles = `after_apply = "keep"`
+
 func newWorkshop(t *testing.T, dropKeys ...string) *workshop {
 	t.Helper()
-	w := &workshop{machine: newMachine(t, dropKeys...), tokens: map[string][]string{}}
+	w := &workshop{machine: newMachine(t, dropKeys...), after: "rename", tokens: map[string][]string{}}
+	if slices.Contains(dropKeys, keepFiles) {
+		w.after = "keep"
+	}
 	far, err := os.MkdirTemp("/dev/shm", "td") // where remote_tmp of Ansible is too
 	if err != nil {
 		t.Fatal(err)
@@ -111,10 +119,14 @@ func (wr *writer) names() []string {
 
 // write runs a writer, and returns what it printed.
 func (w *workshop) write(wr *writer) (string, error) {
+	examples, err := filepath.Abs(moduleRoot + "/examples")
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	cmd := exec.Command("bash", "-euc", wr.script)
 	cmd.Dir = w.root
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+w.root, "ROOT="+w.root, "SPARE="+w.spare, "DROP="+w.drop,
-		"FAR="+w.far, "NAME="+wr.names()[0])
+		"FAR="+w.far, "NAME="+wr.names()[0], "AFTER="+w.after, "EXAMPLES="+examples)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -193,5 +205,20 @@ func (w *workshop) expectListing(want []string) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) || len(w.claims()) > 0 {
 		w.t.Errorf("the drop directory has\n%q, want\n%q; claims %q", got, want, w.claims())
+	}
+}
+
+// awaitVerdict waits until verify says so of a token.
+func (w *workshop) awaitVerdict(text, want string) {
+	w.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for w.verify(text) != want {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			w.t.Fatalf("verify says %s, want %s", w.verify(text), want)
+		}
 	}
 }
