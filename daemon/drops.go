@@ -111,7 +111,7 @@ func dropConfigs(cfg *config.Config) []patches.Config {
 	list := make([]patches.Config, len(cfg.Drops))
 	for i, c := range cfg.Drops {
 		list[i] = patches.Config{
-			Name: c.Name, Path: c.Path, AfterApply: c.AfterApply, Settle: c.Settle, Rescan: c.Rescan,
+			Name: c.Name, Path: c.Path, AfterApply: c.AfterApply, Settle: c.Settle, Rescan: c.Rescan, Resync: c.Resync,
 			StartWait: cfg.Verify.StartWait, Redact: c.Redact, MaxSize: c.MaxSize,
 			Strict: c.Strict, DirOwners: c.DirOwners, Exclude: others(cfg.Drops, i),
 		}

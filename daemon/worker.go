@@ -30,6 +30,7 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 			Signature: p.Companion,
 			Refusal:   p.Refusal,
 			Recovered: p.Recovered,
+			Kept:      p.Kept,
 		}
 	}
 	results, err := w.applier.Apply(ctx, in)
@@ -50,7 +51,9 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 }
 
 // Swept implements patches.Handler.
-func (w worker) Swept(context.Context, patches.Sweep) error { return nil }
+func (w worker) Swept(ctx context.Context, s patches.Sweep) error {
+	return w.applier.Swept(ctx, s.Dir, s.Present, s.Whole)
+}
 
 // tell logs and counts what became of a patch. Reasons name places, and no values.
 func (w worker) tell(p *patches.Patch, r *provision.Result) {
@@ -58,7 +61,7 @@ func (w worker) tell(p *patches.Patch, r *provision.Result) {
 	if r.Outcome == store.Failed {
 		level = zerolog.WarnLevel
 	}
-	if r.Outcome != 0 {
+	if r.Outcome != 0 && !r.Again {
 		w.metrics.Patch(p.Dir, r.Outcome.String())
 		w.log.WithLevel(level).Str("drop", p.Dir).Str("path", p.Path).Stringer("outcome", r.Outcome).
 			Strs("reasons", r.Reasons).Msg("patch decided")

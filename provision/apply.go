@@ -22,6 +22,9 @@ type Patch struct {
 	// Signature is the detached SSH signature over Data; nil if there is none.
 	Signature []byte
 	Refusal   string // why it fails whatever is in it; empty for most
+	// Kept: its file stays where it is, and is handed in over and over, under an
+	// ID of its own each time. What was done with it is marked in the store.
+	Kept bool
 	// Recovered: it may have its ledger entry from before a crash.
 	Recovered bool
 }
@@ -36,7 +39,10 @@ type Result struct {
 	Undelivered bool
 	// Another: the ledger has other bytes under this ID. Nothing was decided
 	// on these; they have to come back under an ID of their own.
-	Another   bool
+	Another bool
+	// Again: a kept file is as it was decided on before, nothing has changed, and
+	// the ledger has no entry of this.
+	Again     bool
 	Reasons   []string
 	OnSuccess Disposition
 	Redacted  []byte // nil if the text holds no secret
@@ -54,6 +60,9 @@ type Applier struct {
 
 	settings atomic.Pointer[Settings]
 	mu       sync.Mutex
+
+	keeper   keeper // of kept files; under mu
+	withheld withheld
 
 	// step stands for a crash, in tests: its error ends everything there.
 	step func(name string) error
@@ -88,6 +97,7 @@ func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) 
 	texts := reader{settings: &settings, now: a.Now(), groups: remembered(a.Groups)}.readAll(patches) // side by side with what another directory applies
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.keeper.load(a.Store)
 	results := make([]Result, 0, len(patches))
 	for len(results) < len(patches) {
 		some, err := a.applySome(ctx, &settings, texts[len(results):])
@@ -116,9 +126,13 @@ func (a *Applier) applySome(ctx context.Context, settings *Settings, patches []t
 			return nil, err
 		}
 		if len(t.entries) == 0 {
+			a.keeper.learn(t.learned)
 			return t.results, nil
 		}
 		switch err = t.commit(ctx); {
+		case err == nil:
+			a.keeper.learn(t.learned)
+			return t.results, nil
 		case errors.Is(err, store.ErrApplied):
 			askLedger = true
 		case errors.Is(err, store.ErrTooLarge):
@@ -145,10 +159,11 @@ type transaction struct {
 	entries     []store.Entry
 	staged      []delivery
 	results     []Result
+	learned     []learned // of kept files
 }
 
 func (t *transaction) begin() {
-	t.now = t.applier.Now().UTC().Truncate(time.Millisecond)
+	t.now = t.applier.now()
 	t.draft = store.NewDraft(t.applier.Store)
 	t.firstIssues = t.settings.firstIssues()
 }
@@ -211,17 +226,22 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 	if err != nil {
 		return false, t.unlessAlone(err)
 	}
-	size := d.size()
-	if t.tooLarge || !t.applier.Store.Limits().Allows(t.size.Add(size)) {
+	known := t.remember(p, &d)
+	if !known && (t.tooLarge || !t.fits(&d)) {
 		discard(d.staged)
 		if len(t.entries) > 0 {
 			return false, nil
 		}
 		d = t.fail(p, tooMuch)
-		size = d.size()
+		known = t.remember(p, &d)
+	}
+	t.learned = append(t.learned, d.learned...)
+	if known {
+		t.results = append(t.results, p.again(&d.entry))
+		return true, nil
 	}
 	t.draft.Merge(d.over)
-	t.size = t.size.Add(size)
+	t.size = t.size.Add(d.size())
 	t.entries = append(t.entries, d.entry)
 	t.staged = append(t.staged, d.staged...)
 	r := p.result(&d.entry)
@@ -230,10 +250,15 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 	return true, nil
 }
 
+// fits tells whether the store takes a decision with what is planned already.
+func (t *transaction) fits(d *decision) bool {
+	return t.applier.Store.Limits().Allows(t.size.Add(d.size()))
+}
+
 // unlessAlone lets what is planned already be committed before the world is
 // said to be busy.
 func (t *transaction) unlessAlone(err error) error {
-	if len(t.entries) > 0 {
+	if len(t.results) > 0 {
 		return nil
 	}
 	return err
@@ -281,6 +306,7 @@ type decision struct {
 	warnings []Problem
 	outputs  []output
 	staged   []delivery // of the outputs
+	learned  []learned  // of a kept file, once it is committed
 }
 
 func (d *decision) size() store.Size { return d.over.Size().Add(store.EntrySize(&d.entry)) }
@@ -289,6 +315,10 @@ func (t *transaction) decide(p *text, targets map[string]Target) decision {
 	if len(p.problems) > 0 {
 		return t.fail(p, p.problems...)
 	}
+	before := t.kept(p)
+	if before != nil && before.Applied == p.sum {
+		return t.decideAgain(p, before, targets)
+	}
 	d := decision{entry: t.entry(p, store.Installed), over: store.NewDraft(t.draft)}
 	if p.manifest.empty() {
 		d.entry.Outcome = store.Skipped
@@ -296,7 +326,7 @@ func (t *transaction) decide(p *text, targets map[string]Target) decision {
 	}
 	var problems []Problem
 	if !t.rehearsal {
-		if problems = p.inPlace(d.over, t.rules(p).Policy); len(problems) > 0 {
+		if problems = p.inPlace(d.over, t.rules(p).Policy, false); len(problems) > 0 {
 			return t.fail(p, problems...)
 		}
 	}
@@ -308,17 +338,29 @@ func (t *transaction) decide(p *text, targets map[string]Target) decision {
 		d.entry.Outcome = store.Skipped
 		return d
 	}
-	if len(p.unread) > 0 {
-		return t.fail(p, p.unread...)
+	m := p.manifest
+	if before != nil && t.applier.keeper.knows(p.Source.Dir, p.sum) {
+		m = m.withoutRegenerate()
 	}
-	plan, problems := Plan(p.manifest, d.over, t.env(p, targets))
-	if len(problems) > 0 {
+	if problems = t.carry(p, m, &d, targets); len(problems) > 0 {
 		return t.fail(p, problems...)
 	}
-	d.entry.Changes, d.warnings, d.outputs = plan.Changes, plan.Warnings, plan.outputs
 	p.useSerial(d.over)
-	d.entry.Changed = slices.ContainsFunc(d.entry.Changes, func(c store.Change) bool { return c.Result != store.Unchanged })
 	return d
+}
+
+// carry plans what a manifest says into a decision.
+func (t *transaction) carry(p *text, m *Manifest, d *decision, targets map[string]Target) []Problem {
+	if unread := m.ofEntries(p.unread); len(unread) > 0 {
+		return unread
+	}
+	plan, problems := Plan(m, d.over, t.env(p, targets))
+	if len(problems) > 0 {
+		return problems
+	}
+	d.entry.Changes, d.warnings, d.outputs = plan.Changes, plan.Warnings, plan.outputs
+	d.entry.Changed = slices.ContainsFunc(d.entry.Changes, func(c store.Change) bool { return c.Result != store.Unchanged })
+	return nil
 }
 
 // fail leaves nothing of a patch but its entry.

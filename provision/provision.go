@@ -37,6 +37,33 @@
 //     under any pepper, as another product kept it, or native since. To bring
 //     it into another form (Rehash) issues nothing.
 //
+// Invariants of kept files, where a drop directory leaves its files as they are:
+//
+//  1. What was done with a file is marked in the store, in the transaction that
+//     does it. What is in a file is done once for as long as it lies there with
+//     that content, however often it is handed in: a failure in between, another
+//     process and a crash are no reasons to do it again. Create, ensure and users
+//     are made true each time.
+//  2. Nothing is made true again that a later entry of the same manifest has
+//     undone: no token comes back that it deletes, none is good that it disables.
+//  3. What changes nothing leaves nothing in the ledger, and neither does a
+//     failure that was entered before.
+//  4. A content that was applied from one path of a directory regenerates nothing
+//     when it turns up under another: to rename a file makes no new secret.
+//  5. A patch states a token if one of its entries makes it or needs it to be
+//     there: by user and name or by key, with every action but delete and revoke,
+//     and of a copy what it makes; "all" states whatever the user has. That a
+//     "once" has run, or that an entry is not evaluated again, changes nothing
+//     about it.
+//  6. Only a token is pruned whose source is a directory in keep mode, and that no
+//     patch there states, when every patch that is there was read by this process
+//     and installed. No clock is asked. A directory in which there is nothing, or
+//     a failed patch, prunes nothing even if it is told to.
+//  7. A prune is entered as its tokens' source. What the policy says of patches
+//     does not bind it. A token that it has disabled is good again only where that
+//     is stated: an ensure without "active" leaves it as it is, like one that
+//     somebody has disabled by hand; a delete takes those too.
+//
 // Invariants of policies, where a drop directory has one:
 //
 //  1. A plan sees tokens through one view, in which what lies outside of the

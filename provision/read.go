@@ -105,7 +105,7 @@ func (r reader) admit(p *Patch) (signer string, err error) {
 
 func (t *text) decode() {
 	t.manifest, t.problems = t.decoder.Decode(t.Source.Path, t.Data)
-	if len(t.problems) == 0 {
+	if len(t.problems) == 0 && !t.Kept { // nothing is written of a kept file
 		t.redacted = t.decoder.Redact(t.Source.Path, t.Data)
 	}
 }
@@ -140,7 +140,7 @@ func (t *text) once(draft *store.Draft) (used bool, problems []Problem) {
 // file.
 func (t *text) result(entry *store.Entry) Result {
 	r := Result{Outcome: entry.Outcome, Reasons: entry.Reasons}
-	if entry.Outcome != store.Failed && t.manifest != nil {
+	if entry.Outcome != store.Failed && t.manifest != nil && !t.Kept {
 		r.OnSuccess, r.Redacted = t.manifest.OnSuccess, t.redacted
 	}
 	if entry.Outcome == store.Installed && t.manifest != nil {

@@ -107,9 +107,12 @@ func (p *planner) makeNative(rec *store.Record, c *store.Credential, plain token
 	return true
 }
 
+// now is the time as records have it.
+func (a *Applier) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
+
 // ownEntry is the ledger entry of what no patch has asked for.
 func (a *Applier) ownEntry(changes []store.Change) (store.Entry, error) {
-	now := a.Now().UTC().Truncate(time.Millisecond)
+	now := a.now()
 	e := store.Entry{Time: now, Outcome: store.Installed, Changed: true, Changes: changes}
 	binary.BigEndian.PutUint64(e.Patch[:], uint64(now.UnixMilli())<<16)
 	if _, err := io.ReadFull(a.Random, e.Patch[6:]); err != nil {

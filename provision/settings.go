@@ -47,6 +47,9 @@ type Rules struct {
 	SecretDirs []string // below which "token_file" reads; absolute
 	SecretEnv  []string // variables that "token_env" reads
 	OutputDirs []string // below which "write_to" writes; absolute
+
+	Prune      Prune      // of a directory in keep mode
+	PruneLimit PruneLimit // the zero one is the least: MinPrune
 }
 
 // Block is what a policy's actions call the entries under "users".

@@ -49,8 +49,8 @@ func placeName(at store.Source) string { return at.Dir + "/" + at.Path }
 
 // inPlace checks that a manifest lies where it says, and is no older one: a
 // signature alone does not keep an old file from being dropped again, or
-// elsewhere.
-func (t *text) inPlace(draft *store.Draft, policy *Policy) []Problem {
+// elsewhere. A kept file whose content was installed may be that one.
+func (t *text) inPlace(draft *store.Draft, policy *Policy, again bool) []Problem {
 	var r report
 	rule, m := "", t.manifest
 	if policy.wantsSignature() {
@@ -65,7 +65,7 @@ func (t *text) inPlace(draft *store.Draft, policy *Policy) []Problem {
 	if m.For.OK && m.For.Value != placeName(t.Source) {
 		r.at(m.For.Pos, rule+`"for" names another place than the one where the file lies, as DROPNAME/PATH`)
 	}
-	if m.Serial.OK && m.Serial.Value <= serialOf(draft, t.Source) {
+	if m.Serial.OK && !again && m.Serial.Value <= serialOf(draft, t.Source) {
 		r.at(m.Serial.Pos, rule+`"serial" is not higher than the one that was installed from this place before; state a higher one`)
 	}
 	return r.sorted()

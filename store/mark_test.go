@@ -111,15 +111,15 @@ func TestRules(t *testing.T) {
 
 func TestKeptFileValue(t *testing.T) {
 	for _, f := range []KeptFile{
-		{Outcome: Installed, Applied: true},
+		{Outcome: Installed, Applied: [32]byte{9}},
 		{Outcome: Skipped, Sum: [32]byte{1, 31: 2}},
-		{Outcome: Failed, Applied: true, Sum: [32]byte{1}, Reasons: [32]byte{31: 3}},
+		{Outcome: Failed, Applied: [32]byte{4}, Sum: [32]byte{1}, Reasons: [32]byte{31: 3}},
 	} {
 		value := f.Value()
 		if got, ok := KeptFileOf(value); !ok || got != f {
 			t.Errorf("%+v comes back as %+v, %v", f, got, ok)
 		}
-		for _, wrong := range []string{value[:len(value)-1], value + "\x00", "\x00" + value[1:], value[:1] + "\x02" + value[2:]} {
+		for _, wrong := range []string{value[:len(value)-1], value + "\x00", "\x00" + value[1:], "\x04" + value[1:]} {
 			if f, ok := KeptFileOf(wrong); ok {
 				t.Errorf("%q is read as %+v", wrong, f)
 			}

@@ -15,6 +15,7 @@ func (r *reading) check() {
 	for i := range r.config.Drops {
 		r.checkDrop(i)
 		r.checkTwins(i)
+		r.checkPrune(i)
 	}
 	r.checkListeners()
 	r.checkPrefixes()

@@ -67,6 +67,7 @@ type Drop struct {
 	AfterApply patches.AfterApply
 	Settle     time.Duration
 	Rescan     time.Duration
+	Resync     time.Duration // where files stay
 	Redact     bool
 	Strict     bool     // what others may write to is refused
 	DirOwners  []string // who are no others: users, and groups as "group:NAME"
@@ -169,9 +170,11 @@ func defaultDrop() Drop {
 		AfterApply: patches.Rename,
 		Settle:     2 * time.Second,
 		Rescan:     30 * time.Second,
+		Resync:     10 * time.Minute,
 		Redact:     true,
 		Strict:     true,
 		MaxSize:    8 << 20,
+		Rules:      provision.Rules{Prune: provision.PruneOff, PruneLimit: provision.PruneLimit{Percent: 20}},
 	}
 }
 

@@ -60,7 +60,8 @@ func TestDefaults(t *testing.T) {
 		Store: Store{Backend: Badger, Path: "/var/lib/tokendrop/store"},
 		Drops: []Drop{{
 			Name: "spool", Path: "/var/spool/tokendrop", AfterApply: patches.Rename,
-			Settle: 2 * time.Second, Rescan: 30 * time.Second, Redact: true, Strict: true, MaxSize: 8 * 1024 * 1024,
+			Settle: 2 * time.Second, Rescan: 30 * time.Second, Resync: 10 * time.Minute, Redact: true, Strict: true, MaxSize: 8 * 1024 * 1024,
+			Rules: provision.Rules{Prune: provision.PruneOff, PruneLimit: provision.PruneLimit{Percent: 20}},
 		}},
 		Verify: Verify{
 			Listen: []Address{{"tcp", "127.0.0.1:7575"}}, StartWait: 10 * time.Second,
@@ -88,17 +89,21 @@ func TestEveryKey(t *testing.T) {
 		Store: Store{Backend: Memory, Path: "/srv/store"},
 		Drops: []Drop{
 			{
-				Name: "a", Path: "/srv/a", AfterApply: patches.Remove,
-				Settle: 3 * time.Minute, Rescan: 2 * time.Hour, Redact: false, MaxSize: 4096, DirOwners: []string{"deploy", "group:ops"},
+				Name: "a", Path: "/srv/a", AfterApply: patches.Keep,
+				Settle: 3 * time.Minute, Rescan: 2 * time.Hour, Resync: 24 * time.Hour, Redact: false, MaxSize: 4096, DirOwners: []string{"deploy", "group:ops"},
 				Rules: provision.Rules{
 					SecretDirs: []string{"/run/secrets"}, SecretEnv: []string{"CI_TOKEN", "_x"}, OutputDirs: []string{"/run/out", "/run/more"},
 					Policy: everyPolicy,
+					Prune:  provision.PruneDisable, PruneLimit: provision.PruneLimit{Tokens: 3},
 				},
 			},
 			{
 				Name: "/srv/b", Path: "/srv/b", AfterApply: patches.Rename,
-				Settle: 2 * time.Second, Rescan: 24 * time.Hour, Redact: true, Strict: true, MaxSize: 64 << 20,
-				Rules: provision.Rules{Policy: &provision.Policy{Users: []string{}, AllowedSigners: "/etc/signers", SignatureWait: time.Minute}},
+				Settle: 2 * time.Second, Rescan: 24 * time.Hour, Resync: 10 * time.Minute, Redact: true, Strict: true, MaxSize: 64 << 20,
+				Rules: provision.Rules{
+					Policy: &provision.Policy{Users: []string{}, AllowedSigners: "/etc/signers", SignatureWait: time.Minute},
+					Prune:  provision.PruneOff, PruneLimit: provision.PruneLimit{Percent: 100},
+				},
 			},
 		},
 		Verify: Verify{
@@ -209,9 +214,12 @@ path = "/srv/store/"
 [[drop]]
 name = "a"
 path = "/srv/./a"
-after_apply = "remove"
+after_apply = "keep"
 settle = "3m"
 rescan = "2h"
+resync = "1d"
+prune = "disable"
+prune_limit = 3
 redact = false
 strict = false
 dir_owners = ["deploy", "group:ops"]
@@ -235,6 +243,7 @@ output_dirs = ["/run/out", "/run/more"]
 [[drop]]
 path = "/srv/b"
 rescan = "1d"
+prune_limit = "100%"
 max_size = "64MiB"
 policy = {users = [], allowed_signers = "/etc/signers"}
 

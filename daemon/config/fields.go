@@ -106,9 +106,10 @@ func (d *Drop) fields() []field {
 	return []field{
 		text("name", wantText, &d.Name, parseText),
 		text("path", wantPath, &d.Path, parsePath),
-		choice("after_apply", &d.AfterApply, patches.Rename, patches.Remove),
+		choice("after_apply", &d.AfterApply, patches.Rename, patches.Remove, patches.Keep),
 		duration("settle", &d.Settle, minSettle, maxSettle),
 		duration("rescan", &d.Rescan, minRescan, maxRescan),
+		duration("resync", &d.Resync, minRescan, maxRescan),
 		boolean("redact", &d.Redact),
 		boolean("strict", &d.Strict),
 		list("dir_owners", &d.DirOwners, 0, maxDirs, parseOwner),

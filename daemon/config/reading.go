@@ -131,7 +131,7 @@ func (r *reading) drops(value any) {
 	r.config.Drops = make([]Drop, len(tables))
 	for i, table := range tables {
 		d := defaultDrop()
-		r.table(dropKey(i), table, slices.Concat(d.fields(), r.ruleFields(&d.Rules)))
+		r.table(dropKey(i), table, slices.Concat(d.fields(), pruneFields(&d.Rules), r.ruleFields(&d.Rules)))
 		if _, ok := table["path"]; !ok {
 			r.problem(dropKey(i), "path is missing: say which directory this [[drop]] is about")
 		}
