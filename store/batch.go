@@ -18,6 +18,9 @@ type Batch struct {
 	ExpectMarks map[MarkID]Revision
 	Marks       []Mark
 	Unmark      []MarkID // of kind Kept only
+	// Restricts: the batch takes something away, also where that does not show in
+	// what it writes, as when it completes a store that replaces another one.
+	Restricts bool
 	// Entries are empty only where nothing but marks of kind Kept is written,
 	// which say no more than what is in the ledger: what is not there does not
 	// happen.

@@ -10,7 +10,7 @@ import (
 // cannot be any more. It is true rather too often: where rights are others, it
 // is not asked whether they are more.
 func (x *Index) Restricts(b *Batch) bool {
-	return len(b.Delete) > 0 || slices.ContainsFunc(b.Marks, restrictsMark) ||
+	return b.Restricts || len(b.Delete) > 0 || slices.ContainsFunc(b.Marks, restrictsMark) ||
 		slices.ContainsFunc(b.Put, func(r Record) bool {
 			old, ok := x.ByName(r.Name)
 			return ok && restrictsRecord(&old, &r)

@@ -131,6 +131,9 @@ func open(ctx context.Context, o Options, h hooks) (*Store, error) {
 }
 
 func openLocked(ctx context.Context, o Options, h hooks) (_ *Store, err error) {
+	if err := finishReplace(o.Path, func() error { return nil }); err != nil {
+		return nil, fmt.Errorf("ending a restore: %w", err)
+	}
 	if err := prepareDir(o.Path); err != nil {
 		return nil, err
 	}
@@ -143,6 +146,9 @@ func openLocked(ctx context.Context, o Options, h hooks) (_ *Store, err error) {
 			_ = lock.release()
 		}
 	}()
+	if err := removeLeft(o.Path); err != nil {
+		return nil, err
+	}
 	d, err := openDisk(o, h)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,7 @@ func (s *Sides) build(ctx context.Context, to store.Store, last store.Entry) err
 			return err
 		}
 	}
+	b.batch.Restricts = true // what the other store had, and this one has not
 	if err := b.add(last); err != nil {
 		return err
 	}

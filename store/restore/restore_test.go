@@ -135,7 +135,7 @@ func restored(t *testing.T, to *shelf, backup store.View, today *shelf, exactly 
 		diff, err = s.Make(t.Context(), to, entry)
 		return err
 	}
-	err := error(nil)
+	var err error
 	if today == nil {
 		err = do(nil)
 	} else {

@@ -1,0 +1,142 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A store is replaced by another one that was made beside it, with its anchor:
+//
+//	step                                        crash after it
+//	PATH.restoring is made, and closed          the old store; the next start removes the new one
+//	PATH.restoring.anchor → PATH.restored.anchor   the same
+//	PATH.restoring → PATH.restored              the same
+//	PATH → PATH.before-restore-TIME             the new store: the next start takes the next steps
+//	PATH.anchor → PATH.before-….anchor          the same
+//	PATH.restored.anchor → PATH.anchor          the same
+//	PATH.restored → PATH                        nothing to do
+//
+// Each renaming is durable before the next.
+const (
+	restoringSuffix = ".restoring"
+	restoredSuffix  = ".restored"
+	beforeSuffix    = ".before-restore-"
+	// beforeTime is how the time is written in the name of what was replaced.
+	beforeTime = "20060102T150405.000Z"
+)
+
+// NewPath is where a store is made that is to replace the one at a path. What an
+// earlier attempt has left there is removed; the caller has the one at the path
+// open.
+func NewPath(path string) (string, error) { return path + restoringSuffix, removeLeft(path) }
+
+// Replace closes the store, puts the one in its place that was made at NewPath,
+// and returns where the old one is now. After an error the store is closed too,
+// and opening it anew tells which of the two is there.
+func (s *Store) Replace(now time.Time) (before string, err error) {
+	return s.replace(now, func() error { return nil })
+}
+
+func (s *Store) replace(now time.Time, step func() error) (before string, err error) {
+	if err := s.Stop(); err != nil {
+		return "", err
+	}
+	s.views.Wait()
+	err = until(time.After(closeWait), func() error { return errors.Join(s.disk.db.Close(), s.disk.anchor.close()) })
+	if err == nil {
+		before, err = replace(s.disk.path, now, step)
+	}
+	return before, errors.Join(err, s.lock.release())
+}
+
+// ReplaceDamaged is Replace for a store that cannot be opened. Its directory may
+// be gone.
+func ReplaceDamaged(path string, now time.Time) (before string, err error) {
+	lock, err := lockDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return replace(path, now, func() error { return nil })
+	}
+	if err != nil {
+		return "", err
+	}
+	before, err = replace(path, now, func() error { return nil })
+	return before, errors.Join(err, lock.release())
+}
+
+// replace calls step before each step and after the last, for tests: its error
+// stands for a crash.
+func replace(path string, now time.Time, step func() error) (before string, err error) {
+	before = path + beforeSuffix + now.UTC().Format(beforeTime)
+	if _, err := os.Lstat(before); !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("putting the store aside: %s is there already", before)
+	}
+	restoring, restored := path+restoringSuffix, path+restoredSuffix
+	if _, err := os.Lstat(restoring); err != nil {
+		return "", err
+	}
+	for _, move := range [][2]string{
+		{AnchorPath(restoring), AnchorPath(restored)},
+		{restoring, restored},
+		{path, before},
+		{AnchorPath(path), AnchorPath(before)},
+	} {
+		if err := rename(move[0], move[1], step); err != nil {
+			return "", err
+		}
+	}
+	return before, finishReplace(path, step)
+}
+
+// finishReplace takes the steps of a Replace after which there is no store at
+// the path any more. It does nothing where none has come so far.
+func finishReplace(path string, step func() error) error {
+	restored := path + restoredSuffix
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Lstat(restored); err != nil {
+		return ignoreAbsent(err)
+	}
+	for _, move := range [][2]string{{AnchorPath(restored), AnchorPath(path)}, {restored, path}} {
+		if err := rename(move[0], move[1], step); err != nil {
+			return err
+		}
+	}
+	return step()
+}
+
+// rename moves what is there, durably.
+func rename(from, to string, step func() error) error {
+	if err := step(); err != nil {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return ignoreAbsent(err)
+	}
+	if err := syncFile(filepath.Dir(to)); err != nil {
+		return fmt.Errorf("replacing the store: %w", err)
+	}
+	return nil
+}
+
+func ignoreAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// removeLeft removes stores that were to replace the one at the path, and did
+// not. The caller has the lock on that one.
+func removeLeft(path string) error {
+	for _, left := range []string{path + restoringSuffix, path + restoredSuffix} {
+		if err := errors.Join(os.RemoveAll(left), os.RemoveAll(AnchorPath(left))); err != nil {
+			return fmt.Errorf("removing what an earlier restore has left: %w", err)
+		}
+	}
+	return nil
+}
