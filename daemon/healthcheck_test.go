@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"io"
+	stdlog "log" //nolint:depguard // the type of http.Server.ErrorLog
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +24,7 @@ func answering(t *testing.T, a config.Address, c *certificate, ready bool) confi
 		t.Fatal(err)
 	}
 	h := &verify.Handler{Health: func() verify.Health { return verify.Health{Ready: ready, Degraded: []string{"something"}} }}
-	s := verify.NewServer(h.HealthOnly())
+	s := verify.NewServer(h.HealthOnly(), stdlog.New(io.Discard, "", 0))
 	done := make(chan error)
 	go func() { done <- s.Serve(c.wrap(l)) }()
 	t.Cleanup(func() {

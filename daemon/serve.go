@@ -19,8 +19,15 @@ const shutdownTimeout = 5 * time.Second
 
 // server is an HTTP server with the listener it was given.
 type server struct {
-	http     *http.Server
+	http     httpServer
 	listener net.Listener
+}
+
+// httpServer is what http.Server does.
+type httpServer interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
 }
 
 // servers opens every configured listener, or none.
@@ -34,7 +41,10 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 		Store: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring, Seal: d.keys.seal, Rules: d.rules.Load,
 		Now: time.Now, Uses: d.uses, Applier: d.applier, Ready: d.ready.Load,
 	}
-	all = append(all, server{admin.NewServer(service), control})
+	log := stdlog.New(d.Log, "", 0)
+	local := admin.NewServer(service)
+	local.ErrorLog = log
+	all = append(all, server{local, control})
 
 	for _, e := range d.endpoints(cfg) {
 		for _, address := range e.addresses {
@@ -43,11 +53,8 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 				return nil, errors.Join(err, closeAll(all))
 			}
 			d.Log.Info().Stringer("address", l.Addr()).Str("for", e.name).Msg("listening")
-			all = append(all, server{verify.NewServer(e.handler), e.tls.wrap(verify.Direct(l))})
+			all = append(all, server{verify.NewServer(e.handler, log), e.tls.wrap(l)})
 		}
-	}
-	for _, s := range all {
-		s.http.ErrorLog = stdlog.New(d.Log, "", 0)
 	}
 	return all, nil
 }

@@ -98,8 +98,7 @@ func serveTLS(t *testing.T, c *certificate) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := verify.NewServer(http.NotFoundHandler())
-	s.ErrorLog = stdlog.New(io.Discard, "", 0)
+	s := verify.NewServer(http.NotFoundHandler(), stdlog.New(io.Discard, "", 0))
 	done := make(chan error)
 	go func() { done <- s.Serve(c.wrap(l)) }()
 	t.Cleanup(func() {

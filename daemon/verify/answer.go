@@ -3,9 +3,6 @@ package verify
 import (
 	"encoding/json"
 	"net/http"
-
-	"github.com/tokendrop/tokendrop/store"
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // What every answer has. net/http changes no values of headers.
@@ -14,19 +11,8 @@ var (
 	applicationJSON = []string{"application/json"}
 )
 
-// okLine is the status line of a yes.
-var okLine = statusLine(http.StatusOK)
-
-// accept answers yes to the token with the presented key, which has the scopes.
-func accept(w http.ResponseWriter, r *http.Request, presented token.Key, rec *store.Record, scopes []string) {
-	yes := identity{presented, rec, scopes}
-	if c := directly(r); c != nil {
-		c.head, _ = yes.lines(c.head[:0])
-		c.body = yes.json(c.body[:0])
-		c.head = appendBody(c.head, c.body)
-		c.answer(w, okLine, c.head)
-		return
-	}
+// accept answers yes.
+func accept(w http.ResponseWriter, yes *identity) {
 	yes.set(w.Header())
 	write(w, http.StatusOK, yes.json(nil))
 }
@@ -44,12 +30,13 @@ type no struct {
 	status            int
 	reason, challenge []string // nil: that header is not there
 	body              []byte
-	line              string // and all that follows, for a directConn
-	rest              []byte
+	line              string // of the status, without the protocol
+	rest              []byte // the headers of this answer, and the body
 }
 
-// nos are the refusals for all reasons.
+// nos are the refusals for all reasons, and the status of a yes.
 var nos = func() (all [Reasons]no) {
+	all[Yes].line = statusLine(http.StatusOK)
 	for reason := NotReady; reason < Reasons; reason++ {
 		a := &answers[reason]
 		n := no{status: a.status, reason: []string{a.reason}, line: statusLine(a.status)}
@@ -66,12 +53,8 @@ var nos = func() (all [Reasons]no) {
 }()
 
 // refuse answers no.
-func refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
+func refuse(w http.ResponseWriter, reason Reason) {
 	n := &nos[reason]
-	if c := directly(r); c != nil {
-		c.answer(w, n.line, n.rest)
-		return
-	}
 	header := w.Header()
 	header["X-Token-Reason"] = n.reason
 	if n.challenge != nil {

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"encoding/base64"
-	"net/http"
 	"strings"
 )
 
@@ -58,24 +57,24 @@ const notToken = "-"
 // credential takes the text of the token, and the user that it has to belong to
 // if it comes with one, out of a request. It does not look at what the text is.
 // Of what the gate takes no tokens from, nothing is read.
-func (g *Gate) credential(r *http.Request, req *Request) (text, user string, reason Reason) {
-	if len(r.TransferEncoding) > 0 {
+func (g *Gate) credential(s *said, req *Request) (text, user string, reason Reason) {
+	if s.encoded {
 		return "", "", MalformedRequest
 	}
 	count, readsHeader, readsBasic := 0, false, false
 	reason = MissingToken
-	for _, s := range g.TokenFrom {
+	for _, source := range g.TokenFrom {
 		var values []string
 		ok := true
-		switch s.kind {
+		switch source.kind {
 		case authorization:
 			readsHeader = true
 		case basic:
 			readsBasic = true
 		case apiKey:
-			values = r.Header["X-Api-Key"]
+			values = s.fields[fieldAPIKey]
 		case query:
-			values, ok = parameter(req.query(), s.name)
+			values, ok = parameter(req.query(), source.name)
 		}
 		if !ok {
 			return "", "", MalformedRequest
@@ -85,7 +84,7 @@ func (g *Gate) credential(r *http.Request, req *Request) (text, user string, rea
 		}
 	}
 	if readsHeader || readsBasic {
-		values := r.Header["Authorization"]
+		values := s.fields[fieldAuthorization]
 		if count += len(values); len(values) == 1 {
 			text, user, reason = fromAuthorization(values[0], readsHeader, readsBasic)
 		}

@@ -34,6 +34,11 @@ func (d *Decision) used(client netip.Addr, now time.Time) store.Used {
 	}
 }
 
+// identity is what a yes at the gate tells.
+func (d *Decision) identity(g *Gate) *identity {
+	return &identity{d.Presented, &d.Record, store.ExpandScopes(&d.Record, g.ScopeSets)}
+}
+
 // rooms are spare, so that the lists of a record need no new memory.
 var rooms = sync.Pool{New: func() any { return new(store.Room) }}
 

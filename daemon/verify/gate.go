@@ -23,16 +23,18 @@ const (
 // Proxies are all of them, for configurations.
 var Proxies = []Proxy{None, Nginx, HAProxy, Caddy, Traefik, Envoy}
 
-// proxies says which header has the method and which the URI, in the form in
-// which net/http keeps their names. Envoy repeats the original request line,
-// with the gate's path in front.
-var proxies = [...]struct{ name, method, uri string }{
-	None:    {"none", "", ""},
-	Nginx:   {"nginx", "X-Original-Method", "X-Original-Uri"},
-	HAProxy: {"haproxy", "X-Original-Method", "X-Original-Uri"},
-	Caddy:   {"caddy", "X-Forwarded-Method", "X-Forwarded-Uri"},
-	Traefik: {"traefik", "X-Forwarded-Method", "X-Forwarded-Uri"},
-	Envoy:   {"envoy", "", ""},
+// proxies says which header has the method and which the URI. Envoy has none: it
+// repeats the original request line, with the gate's path in front.
+var proxies = [...]struct {
+	name        string
+	method, uri int // in said.fields
+}{
+	None:    {"none", 0, 0},
+	Nginx:   {"nginx", fieldOriginalMethod, fieldOriginalURI},
+	HAProxy: {"haproxy", fieldOriginalMethod, fieldOriginalURI},
+	Caddy:   {"caddy", fieldForwardedMethod, fieldForwardedURI},
+	Traefik: {"traefik", fieldForwardedMethod, fieldForwardedURI},
+	Envoy:   {"envoy", 0, 0},
 }
 
 // String is the proxy's name in the configuration.

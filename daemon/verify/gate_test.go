@@ -320,8 +320,9 @@ func BenchmarkTold(b *testing.B) {
 	rules := rulesOf(*g)()
 	b.ReportAllocs()
 	for b.Loop() {
-		req, _ := g.told(r, "", rules.Trusted)
-		if _, _, reason := g.credential(r, &req); reason != Yes {
+		s := saidBy(r, "")
+		req, _ := g.told(s, "", rules.Trusted)
+		if _, _, reason := g.credential(s, &req); reason != Yes {
 			b.Fatal(reason)
 		}
 	}

@@ -65,7 +65,7 @@ func (i *Introspector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusMethodNotAllowed, "invalid_request", "introspection is asked for with POST")
 	case !i.Ready():
 		i.tell(IntrospectGate, NotReady, token.Key{})
-		refuse(w, r, NotReady)
+		refuse(w, NotReady)
 	case !i.admits(w, r):
 	default:
 		i.introspect(w, r)

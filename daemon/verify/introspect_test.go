@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -38,11 +37,7 @@ func introspector(t *testing.T, records ...store.Record) resource {
 		t.Fatal(err)
 	}
 	r := resource{Introspector: &Introspector{Handler: testHandler(t, records...), Bearer: func() Bearer { return bearer }}}
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewServer(r.Introspector)
-	server.Start()
-	t.Cleanup(server.Close)
-	r.address = server.Listener.Addr().String()
+	r.address = serve(t, r.Introspector)
 	return r
 }
 

@@ -341,10 +341,7 @@ func TestPaths(t *testing.T) {
 
 // What only shows at the socket: what net/http itself makes of a request.
 func TestRawRequests(t *testing.T) {
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewServer(testHandler(t, goodRecord(t)))
-	server.Start()
-	defer server.Close()
+	address := serve(t, testHandler(t, goodRecord(t)))
 	auth := "Authorization: Bearer " + goodToken + "\r\n"
 	for name, tt := range map[string]struct {
 		head   string
@@ -363,7 +360,7 @@ func TestRawRequests(t *testing.T) {
 		"options for all":     {"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + auth, 404},
 		"underscore is other": {"GET /verify HTTP/1.1\r\nHost: x\r\nX_API_Key: " + goodToken + "\r\n", 401},
 	} {
-		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
