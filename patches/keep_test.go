@@ -83,7 +83,7 @@ func (td *keepDir) tree() map[string]string {
 	return seen
 }
 
-// Invariant 10: whatever the verdict is, nothing shows in the directory.
+// Invariant 11: whatever the verdict is, nothing shows in the directory.
 func TestKeptFilesStay(t *testing.T) {
 	td := newKeepDir(t)
 	td.cfg.Companions, td.cfg.CompanionWait = true, time.Minute
@@ -275,7 +275,7 @@ func TestKeptUndelivered(t *testing.T) {
 	td.HandedOver("a.yaml", "a.yaml")
 }
 
-// What the listing of a directory says is not more than could be seen.
+// Invariant 13: what the listing of a directory says is not more than could be seen.
 func TestSweeps(t *testing.T) {
 	td := newKeepDir(t)
 	td.Pass()

@@ -10,7 +10,10 @@ import (
 	"strings"
 )
 
-// mount is a line of /proc/self/mountinfo.
+// mountInfo is where Linux lists what is mounted, for the calling thread.
+const mountInfo = "/proc/thread-self/mountinfo"
+
+// mount is a line of mountInfo.
 type mount struct {
 	root  string // what of the file system is mounted
 	point string // where
@@ -85,7 +88,7 @@ func within(name, in string) bool {
 // warn notes what is likely to be wrong with the directory, and says it once.
 func (d *Dir) warn() {
 	var warnings []string
-	if text, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
+	if text, err := os.ReadFile(mountInfo); err == nil {
 		name, err := filepath.EvalSymlinks(d.cfg.Path)
 		if err != nil {
 			name = d.cfg.Path

@@ -23,6 +23,10 @@
 //
 // and which lies where it is, untouched, as long as there is no sub/x.yaml.
 //
+// In keep mode there is one state, and no arrow: sub/x.yaml is read where it
+// lies, whenever it is new, changed, or due again. A directory is in keep mode
+// because it is configured so, or for as long as its mount is read-only.
+//
 // Invariants:
 //
 //  1. Settled. What a handler gets is a whole file: no writer had it open, or
@@ -39,8 +43,10 @@
 //  5. Recovery is the normal path. Claims that are found when a directory is
 //     opened go first, in the order of their IDs, with every check made anew.
 //  6. No link is followed below the drop directory, and nothing that is not a
-//     regular file with one link is opened, claimed or renamed.
-//  7. One daemon. Nothing is claimed or recovered without the lock.
+//     regular file with one link is opened, claimed or renamed. In keep mode
+//     links are followed to such files inside the directory.
+//  7. One daemon. Nothing is claimed or recovered without the lock. In keep mode
+//     there is neither, and any number of daemons.
 //  8. Hints are not believed. The scan decides; whatever a hint misses is
 //     found by the next one.
 //  9. A companion belongs to the claim with its ID. A claim without one has had
@@ -53,6 +59,15 @@
 //     to, or for which they could put another: every directory and link that
 //     its path leads through is judged at each pass, and each subdirectory
 //     whenever a file in it is looked at and when it is claimed.
+//  11. Kept. In keep mode nothing is written, renamed, removed or changed in mode
+//     in the directory, and nothing is remembered outside the process: what was
+//     applied before is for the handler to know.
+//  12. One generation. What Kubernetes exchanges at once is read at once: a pass
+//     sees one generation of a volume, and where that has been swapped it hands
+//     over nothing more and begins anew.
+//  13. No more is told than was seen. Swept follows the listing of all of a
+//     directory only, and calls it whole only if nothing in it waits, has failed
+//     or was left alone.
 //
 // A later success of a name removes its older .failed along with the reason:
 // both outcomes side by side would say that the name is still broken.
