@@ -14,7 +14,10 @@ import (
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/metrics"
 	"github.com/tokendrop/tokendrop/daemon/verify"
+	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/store"
 )
 
 var errMemory = errors.New("no daemon is running, and a store in memory is gone with its daemon; start \"tokendrop serve\"")
@@ -32,6 +35,7 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	case cfg.Store.Backend == config.Memory:
 		return nil, nil, errMemory
 	}
+	author := admin.UserName(uint32(os.Getuid()))
 	keys, err := readKeys(cfg) // which its owner may not be able to
 	if err != nil {
 		return nil, nil, err
@@ -46,11 +50,23 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	if err := keys.recognizes(st, cfg); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
+	return local(cfg, st, keys, author, log), st.Close, nil
+}
+
+// local answers from a store that no daemon has.
+func local(cfg *config.Config, st store.Store, keys keys, author string, log zerolog.Logger) *admin.Local {
 	rules := cfg.Gates()
-	return &admin.Local{
+	l := &admin.Local{
 		Store: st, Formats: cfg.Tokens.Formats, Keys: keys.ring, Seal: keys.seal, Rules: func() *verify.Rules { return rules },
-		Now: time.Now, Applier: newApplier(st, keys.settings(cfg)), Uses: st,
-	}, st.Close, nil
+		Now: time.Now, Applier: newApplier(st, keys.settings(cfg)), Uses: st, Author: author,
+	}
+	l.Backend, l.Path = storePlace(cfg)
+	counted := metrics.New(metrics.Source{}, time.Now) // and shown to nobody
+	directories := unwatched(cfg, func(c patches.Config) *patches.Dir {
+		return patches.New(c, worker{l.Applier, counted, log}, log)
+	})
+	l.Directories = func() []admin.Directory { return directories }
+	return l
 }
 
 // becomeOwner gives up root for the user that the store belongs to, whose

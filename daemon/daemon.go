@@ -28,6 +28,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/metrics"
 	"github.com/tokendrop/tokendrop/daemon/usage"
@@ -82,6 +83,9 @@ type daemon struct {
 	drops    drops
 	ready    atomic.Bool
 	metrics  *metrics.Metrics
+	service  *admin.Local // what the admin socket answers
+	began    time.Time
+	broken   chan error                   // after which the process has to end
 	rules    atomic.Pointer[verify.Rules] // of the gates
 
 	certificate *certificate
@@ -95,7 +99,8 @@ func newApplier(st store.Store, settings provision.Settings) *provision.Applier 
 }
 
 func newDaemon(st store.Store, o Options) *daemon {
-	d := &daemon{Options: o, store: st, uses: usage.New(st, time.Now, o.Log)}
+	d := &daemon{Options: o, store: st, uses: usage.New(st, time.Now, o.Log), began: time.Now(), broken: make(chan error, 1)}
+	d.service = &admin.Local{Store: st, Now: time.Now, Uses: d.uses}
 	d.metrics = d.newMetrics()
 	d.drops.new = func(cfg patches.Config) *patches.Dir {
 		return patches.New(cfg, worker{d.applier, d.metrics, o.Log}, o.Log)
@@ -111,6 +116,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	d.rehasher = newRehasher(d.applier, d.Log)
 	d.rules.Store(cfg.Gates())
 	d.observe(cfg)
+	d.serveAdmin(cfg)
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
 	if err != nil {
@@ -123,6 +129,14 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	group.Go(func() error { return d.uses.Run(ctx) })
 	group.Go(func() error { return d.rehasher.run(ctx) })
 	group.Go(func() error { return boundGarbage(ctx) })
+	group.Go(func() error {
+		select {
+		case err := <-d.broken:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	group.Go(func() error {
 		if d.announce(ctx) {
 			d.reload(ctx, group, cfg)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/metrics"
 	"github.com/tokendrop/tokendrop/daemon/verify"
@@ -15,16 +14,20 @@ import (
 )
 
 func (d *daemon) newMetrics() *metrics.Metrics {
-	count := &admin.Local{Store: d.store, Now: time.Now}
 	return metrics.New(metrics.Source{
 		Ready: d.ready.Load, Drops: d.dropMetrics,
-		Tokens: func() map[string]int {
-			counts := map[string]int{}
-			for state, n := range count.Count() {
-				counts[string(state)] = n
+		Tokens: func() metrics.Tokens {
+			census := d.service.Count()
+			tokens := metrics.Tokens{States: map[string]int{}, Expiring: map[string]int{}}
+			for state, n := range census.States {
+				tokens.States[string(state)] = n
 			}
-			return counts
+			for days, n := range census.Expiring {
+				tokens.Expiring[fmt.Sprintf("%dd", days)] = n
+			}
+			return tokens
 		},
+		Digest: func() string { return d.service.Digests.Of(d.store, time.Now()) },
 	}, time.Now)
 }
 

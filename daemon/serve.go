@@ -37,12 +37,8 @@ func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, err
 	if err != nil {
 		return nil, err
 	}
-	service := &admin.Local{
-		Store: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring, Seal: d.keys.seal, Rules: d.rules.Load,
-		Now: time.Now, Uses: d.uses, Applier: d.applier, Ready: d.ready.Load,
-	}
 	log := stdlog.New(d.Log, "", 0)
-	local := admin.NewServer(service)
+	local := admin.NewServer(d.service)
 	local.ErrorLog = log
 	all = append(all, server{local, control})
 

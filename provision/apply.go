@@ -44,6 +44,8 @@ type Result struct {
 	// the ledger has no entry of this.
 	Again     bool
 	Reasons   []string
+	Problems  []Problem      // what Reasons tell, if it was decided now
+	Changes   []store.Change // of its tokens, if it was decided now
 	OnSuccess Disposition
 	Redacted  []byte // nil if the text holds no secret
 	Warnings  []Problem
@@ -245,6 +247,7 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 	t.entries = append(t.entries, d.entry)
 	t.staged = append(t.staged, d.staged...)
 	r := p.result(&d.entry)
+	r.Problems, r.Changes = d.problems, d.entry.Changes
 	r.Warnings = append(r.Warnings, d.warnings...)
 	t.results = append(t.results, r)
 	return true, nil

@@ -112,11 +112,16 @@ func (a *Applier) now() time.Time { return a.Now().UTC().Truncate(time.Milliseco
 
 // ownEntry is the ledger entry of what no patch has asked for.
 func (a *Applier) ownEntry(changes []store.Change) (store.Entry, error) {
-	now := a.now()
-	e := store.Entry{Time: now, Outcome: store.Installed, Changed: true, Changes: changes}
-	binary.BigEndian.PutUint64(e.Patch[:], uint64(now.UnixMilli())<<16)
-	if _, err := io.ReadFull(a.Random, e.Patch[6:]); err != nil {
-		return e, fmt.Errorf("naming a ledger entry: %w", err)
+	id, err := a.NewID()
+	return store.Entry{Patch: id, Time: a.now(), Outcome: store.Installed, Changed: true, Changes: changes}, err
+}
+
+// NewID names what is in no file: its first bytes are the time, like those of a
+// claim.
+func (a *Applier) NewID() (id store.PatchID, err error) {
+	binary.BigEndian.PutUint64(id[:], uint64(a.Now().UnixMilli())<<16)
+	if _, err := io.ReadFull(a.Random, id[6:]); err != nil {
+		return id, fmt.Errorf("naming a ledger entry: %w", err)
 	}
-	return e, nil
+	return id, nil
 }

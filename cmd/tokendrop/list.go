@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,105 +12,70 @@ import (
 	"github.com/tokendrop/tokendrop/provision"
 )
 
-// filter says which tokens to list.
-type filter struct {
-	user, name, kind string
-	state            string
-	expiresWithin    string
-	unusedFor        string
-}
-
 func (c *cli) list() *cobra.Command {
-	var f filter
+	var f admin.TokenFilter
+	var state, expiresWithin, unusedFor string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List tokens, without their secrets",
+		Long: `List tokens by user and name, without their secrets. What several flags say has
+to hold together. The state of a token is the first of blocked, disabled, expired
+and active that holds.`,
 		Example: `  tokendrop list --user /users/root
   tokendrop list --state active --expires-within 30d -o json
   tokendrop list --unused-for 90d`,
-		Args:    cobra.NoArgs,
-		PreRunE: func(*cobra.Command, []string) error { return f.check(c) },
+		Args: cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) (err error) {
+			f.State = admin.State(state)
+			if f.ExpiresWithin, err = c.duration("--expires-within", expiresWithin); err != nil {
+				return err
+			}
+			if f.UnusedFor, err = c.duration("--unused-for", unusedFor); err != nil {
+				return err
+			}
+			if err := f.Check("--"); err != nil {
+				return c.usage(err.Error())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.ask(cmd, func(s admin.Service) error {
-				tokens, err := s.Tokens(cmd.Context())
-				if err != nil {
-					return err
-				}
-				now := time.Now()
-				tokens = slices.DeleteFunc(tokens, func(t admin.Token) bool { return !f.admits(&t, now) })
-				if c.output == jsonOut {
-					return printJSON(cmd.OutOrStdout(), tokens)
-				}
-				return printTable(cmd.OutOrStdout(), tokenRows(tokens))
+				return printStream(c, cmd.OutOrStdout(), s.Tokens(cmd.Context(), f), tokenHead, tokenRow)
 			})
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.user, "user", "", "of this user")
-	flags.StringVar(&f.name, "name", "", "of this name")
-	flags.StringVar(&f.kind, "type", "", "of this type: full-access, read-only or custom")
-	flags.StringVar(&f.state, "state", "", "in this state: active, disabled, expired or blocked")
-	flags.StringVar(&f.expiresWithin, "expires-within", "", "that expire within a duration such as 30d, and have not yet")
-	flags.StringVar(&f.unusedFor, "unused-for", "", "that were not used for a duration such as 90d, nor created within it")
+	flags.StringVar(&f.User, "user", "", "of this user")
+	flags.StringVar(&f.Name, "name", "", "of this name")
+	flags.StringVar(&f.Type, "type", "", "of this type: full-access, read-only or custom")
+	flags.StringVar(&state, "state", "", "in this state: active, disabled, expired or blocked")
+	flags.StringVar(&expiresWithin, "expires-within", "", "that expire within a duration such as 30d, and have not yet")
+	flags.StringVar(&unusedFor, "unused-for", "", "that were not used for a duration such as 90d, nor created within it")
 	return cmd
 }
 
-func (f *filter) check(c *cli) error {
-	if f.state != "" && !slices.Contains(admin.States, admin.State(f.state)) {
-		return c.usage("--state must be one of active, disabled, expired, blocked")
-	}
-	if f.kind != "" && !slices.Contains([]string{"full-access", "read-only", "custom"}, f.kind) {
-		return c.usage("--type must be one of full-access, read-only, custom")
-	}
-	if err := c.checkDuration("--expires-within", f.expiresWithin); err != nil {
-		return err
-	}
-	return c.checkDuration("--unused-for", f.unusedFor)
-}
-
-func (c *cli) checkDuration(flag, text string) error {
+// duration reads a flag, 0 where it is empty.
+func (c *cli) duration(flag, text string) (time.Duration, error) {
 	if text == "" {
-		return nil
+		return 0, nil
 	}
-	if _, err := provision.ParseDuration(text); err != nil {
-		return c.usage(flag + " " + err.Error())
+	d, err := provision.ParseDuration(text)
+	if err == nil && d == 0 {
+		err = errors.New("must be longer than nothing")
 	}
-	return nil
+	if err != nil {
+		return 0, c.usage(flag + " " + err.Error())
+	}
+	return d, nil
 }
 
-func (f *filter) admits(t *admin.Token, now time.Time) bool {
-	return (f.user == "" || t.User == f.user) &&
-		(f.name == "" || t.Name == f.name) &&
-		(f.kind == "" || t.Type == f.kind) &&
-		(f.state == "" || string(t.State) == f.state) &&
-		(f.expiresWithin == "" || expiresWithin(t, f.expiresWithin, now)) &&
-		(f.unusedFor == "" || unusedFor(t, f.unusedFor, now))
-}
+var tokenHead = []string{"KEY", "USER", "NAME", "TYPE", "STATE", "EXPIRES", "LAST USED", "GENERATION"}
 
-func expiresWithin(t *admin.Token, text string, now time.Time) bool {
-	d, _ := provision.ParseDuration(text) // checked before
-	return t.ExpiresAt != nil && t.ExpiresAt.After(now) && !t.ExpiresAt.After(now.Add(d))
-}
-
-// unusedFor counts a token that was never used as unused since its creation.
-func unusedFor(t *admin.Token, text string, now time.Time) bool {
-	d, _ := provision.ParseDuration(text) // checked before
-	since := t.LastUsedAt
-	if since == nil {
-		since = t.CreatedAt
+func tokenRow(t *admin.Token) []string {
+	return []string{
+		t.Key.String(), t.User, t.Name, t.Type, string(t.State), timeText(t.ExpiresAt),
+		timeText(t.LastUsedAt), fmt.Sprint(t.Generation),
 	}
-	return since == nil || !since.After(now.Add(-d))
-}
-
-func tokenRows(tokens []admin.Token) [][]string {
-	rows := [][]string{{"KEY", "USER", "NAME", "TYPE", "STATE", "EXPIRES", "LAST USED", "GENERATION"}}
-	for _, t := range tokens {
-		rows = append(rows, []string{
-			t.Key.String(), t.User, t.Name, t.Type, string(t.State), timeText(t.ExpiresAt),
-			timeText(t.LastUsedAt), fmt.Sprint(t.Generation),
-		})
-	}
-	return rows
 }
 
 func (c *cli) show() *cobra.Command {

@@ -22,12 +22,18 @@ func printJSON(w io.Writer, v any) error {
 func printTable(w io.Writer, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		for i := range row {
-			row[i] = visible(row[i])
-		}
-		fmt.Fprintln(t, strings.Join(row, "\t"))
+		printRow(t, row)
 	}
 	return t.Flush()
+}
+
+// printRow prints one row of a table.
+func printRow(w io.Writer, row []string) {
+	cells := make([]string, len(row))
+	for i := range row {
+		cells[i] = visible(row[i])
+	}
+	fmt.Fprintln(w, strings.Join(cells, "\t"))
 }
 
 // visible shows what would move a terminal's cursor, or a column, as a

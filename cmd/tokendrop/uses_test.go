@@ -147,27 +147,3 @@ func TestLastUseFrom(t *testing.T) {
 		}
 	}
 }
-
-func TestUnusedFor(t *testing.T) {
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	ago := func(days int) *time.Time {
-		at := now.AddDate(0, 0, -days)
-		return &at
-	}
-	for name, tt := range map[string]struct {
-		token admin.Token
-		want  bool
-	}{
-		"used lately":                 {admin.Token{CreatedAt: ago(200), LastUsedAt: ago(89)}, false},
-		"used just so long ago":       {admin.Token{CreatedAt: ago(200), LastUsedAt: ago(90)}, true},
-		"used long ago":               {admin.Token{CreatedAt: ago(200), LastUsedAt: ago(199)}, true},
-		"never used":                  {admin.Token{CreatedAt: ago(91)}, true},
-		"never used, created lately":  {admin.Token{CreatedAt: ago(1)}, false},
-		"never used, of no known age": {admin.Token{}, true},
-	} {
-		f := filter{unusedFor: "90d"}
-		if got := f.admits(&tt.token, now); got != tt.want {
-			t.Errorf("%s: listed: %v, want %v", name, got, tt.want)
-		}
-	}
-}

@@ -15,8 +15,8 @@ package admin
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -30,21 +30,30 @@ import (
 
 // Service is what the command line can ask. Both a Client and a Local are one.
 type Service interface {
-	// Tokens lists all tokens by user and name.
-	Tokens(ctx context.Context) ([]Token, error)
+	// Tokens yields the tokens that are meant, by user and name. One that is
+	// changed meanwhile is as it is when its turn comes.
+	Tokens(ctx context.Context, f TokenFilter) iter.Seq2[Token, error]
 	// Token tells of one token. It is called by one of its keys, or USER/NAME.
 	Token(ctx context.Context, called string) (Token, error)
 	// Reveal decrypts the text of a token that is called so, or says why it
 	// cannot.
 	Reveal(ctx context.Context, called string) (Revealed, error)
-	// History lists the ledger in the order of its numbers.
-	History(ctx context.Context) ([]Entry, error)
+	// History yields what is meant of the ledger, in the order of its numbers.
+	History(ctx context.Context, f EntryFilter) iter.Seq2[Entry, error]
 	// Verify tells what a gate would say. It is an error if there is no such
 	// gate.
 	Verify(ctx context.Context, q Question) (Verdict, error)
 	// Plan tells what applying manifests would do, each on top of those before
 	// it. Nothing is changed.
 	Plan(ctx context.Context, manifests []Manifest) ([]Plan, error)
+	// Apply applies manifests that lie in no drop directory, one after the other,
+	// as OrderDir: their Dir is not looked at.
+	Apply(ctx context.Context, manifests []Manifest) ([]Applied, error)
+	// Look lets drop directories apply what lies in them now, and tells what
+	// became of what is wanted, by directory and path.
+	Look(ctx context.Context, w Wanted) ([]Seen, error)
+	// Status says whether all is well.
+	Status(ctx context.Context) (Status, error)
 }
 
 // Local answers from a store in this process.
@@ -53,16 +62,28 @@ type Local struct {
 	Formats token.Formats
 	Keys    token.Keyring
 	Seal    seal.Keys
+	// Backend and Path say which store it is.
+	Backend, Path string
 	// Rules has the gates.
 	Rules func() *verify.Rules
 	Now   func() time.Time
 	// Uses tells when tokens were used: the store does, or whoever counts uses
 	// and stores them by and by.
 	Uses Uses
-	// Applier is asked for plans, and applies nothing.
+	// Applier is asked for plans, and given orders.
 	Applier *provision.Applier
+	// Broken is told of an error after which this process has to end; nil: whoever
+	// asks ends it.
+	Broken func(error)
+	// Author is who gives orders, where no connection tells.
+	Author string
 	// Ready tells whether the gates answer yet; nil where there are none.
 	Ready func() bool
+	// Daemon tells of the running daemon; nil where there is none.
+	Daemon func() Daemon
+	// Directories lists the drop directories, in the order of the configuration.
+	Directories func() []Directory
+	Digests     Digests
 }
 
 // Uses is who tells when tokens were used. store.Store is one.
@@ -70,51 +91,48 @@ type Uses interface {
 	Uses(ctx context.Context) (map[store.TokenID]store.Uses, error)
 }
 
-// Tokens implements Service.
-func (l *Local) Tokens(ctx context.Context) ([]Token, error) {
-	uses, err := l.Uses.Uses(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := l.Now()
-	tokens := []Token{}
-	for rec := range l.Store.Tokens() {
-		_, rule, _ := l.Store.Lookup(rec.Key(), nil)
-		tokens = append(tokens, newToken(&rec, rule, uses[rec.ID], now))
-	}
-	slices.SortFunc(tokens, func(a, b Token) int { return a.name().Compare(b.name()) })
-	return tokens, nil
-}
-
-// Count counts the tokens by their states, and lets others work meanwhile.
-func (l *Local) Count() map[State]int {
-	counts, now, visited := map[State]int{}, l.Now(), 0
-	for _, state := range States {
-		counts[state] = 0
-	}
-	l.Store.Walk(func(rec *store.Record, rule store.Rule) {
-		counts[stateOf(rec, rule, now)]++
-		if visited++; visited%countTurn == 0 {
-			runtime.Gosched()
+// Tokens implements Service. It keeps the names of all tokens, and of each no
+// more than that until its turn comes.
+func (l *Local) Tokens(ctx context.Context, f TokenFilter) iter.Seq2[Token, error] {
+	return func(yield func(Token, error) bool) {
+		uses, err := l.Uses.Uses(ctx)
+		if err != nil {
+			yield(Token{}, err)
+			return
 		}
-	})
-	return counts
+		var names []store.Name
+		for rec := range l.Store.Tokens() {
+			names = append(names, rec.Name)
+		}
+		slices.SortFunc(names, store.Name.Compare)
+		now := l.Now()
+		for _, name := range names {
+			rec, ok := l.Store.ByName(name)
+			if !ok {
+				continue
+			}
+			_, rule, _ := l.Store.Lookup(rec.Key(), nil)
+			if t := newToken(&rec, rule, uses[rec.ID], now); f.Admits(&t, now) && !yield(t, nil) {
+				return
+			}
+		}
+	}
 }
-
-// countTurn is how many tokens are counted before it is others' turn, which is
-// well under a millisecond.
-const countTurn = 512
 
 // History implements Service.
-func (l *Local) History(ctx context.Context) ([]Entry, error) {
-	entries := []Entry{}
-	for e, err := range l.Store.Ledger(ctx) {
-		if err != nil {
-			return nil, fmt.Errorf("reading the ledger: %w", err)
+func (l *Local) History(ctx context.Context, f EntryFilter) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		f = f.resolve(l)
+		for e, err := range l.Store.Ledger(ctx) {
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("reading the ledger: %w", err))
+				return
+			}
+			if entry := newEntry(&e); f.Admits(&entry) && !yield(entry, nil) {
+				return
+			}
 		}
-		entries = append(entries, newEntry(&e))
 	}
-	return entries, nil
 }
 
 // Verify implements Service.

@@ -59,10 +59,7 @@ func (l *Local) Plan(_ context.Context, manifests []Manifest) ([]Plan, error) {
 }
 
 func newPlan(p *provision.Preview) Plan {
-	plan := Plan{Outcome: p.Outcome.String(), Problems: make([]Problem, len(p.Problems)), Steps: make([]Step, len(p.Steps))}
-	for i, problem := range p.Problems {
-		plan.Problems[i] = Problem{Line: problem.Pos.Line, Column: problem.Pos.Col, Message: problem.Text}
-	}
+	plan := Plan{Outcome: p.Outcome.String(), Problems: problems(p.Problems), Steps: make([]Step, len(p.Steps))}
 	for i, s := range p.Steps {
 		step := Step{Change: newChange(&s.Change), Changes: make([]FieldChange, len(s.Fields))}
 		for j, f := range s.Fields {

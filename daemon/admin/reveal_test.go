@@ -105,7 +105,7 @@ func TestReveal(t *testing.T) {
 func TestNothingElseReveals(t *testing.T) {
 	l, texts := keeping(t)
 	client := over(t, l)
-	tokens, err := client.Tokens(t.Context())
+	tokens, err := all(client.Tokens(t.Context(), TokenFilter{}))
 	if err != nil || len(tokens) != 8 {
 		t.Fatalf("%d tokens, %v", len(tokens), err)
 	}
@@ -113,7 +113,7 @@ func TestNothingElseReveals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	history, err := client.History(t.Context())
+	history, err := all(client.History(t.Context(), EntryFilter{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +135,11 @@ func TestNothingElseReveals(t *testing.T) {
 func TestToken(t *testing.T) {
 	l, _ := keeping(t)
 	client := over(t, l)
-	all, err := client.Tokens(t.Context())
+	list, err := all(client.Tokens(t.Context(), TokenFilter{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tok := range all {
+	for _, tok := range list {
 		if tok.User == "x" || tok.User == "x/y" {
 			continue // these two are called the same
 		}

@@ -79,13 +79,13 @@ func newToken(rec *store.Record, rule store.Rule, uses store.Uses, now time.Time
 	total := uses.Total()
 	t := Token{
 		Key: rec.Key(), User: rec.User, Name: rec.Name.Name, Description: rec.Description,
-		Type: rec.Type.String(), Scopes: texts(rec.Scopes), ScopeSets: texts(rec.ScopeSets),
+		Type: rec.Type.String(), Scopes: orNone(rec.Scopes), ScopeSets: orNone(rec.ScopeSets),
 		AllowedIPs: make([]string, len(rec.AllowedIPs)), Audience: rec.Audience,
 		Labels: make(map[string]string, len(rec.Labels)), Active: rec.Active, State: stateOf(rec, rule, now),
 		NotBefore: instant(rec.NotBefore), ExpiresAt: instant(rec.ExpiresAt), CreatedAt: instant(rec.CreatedAt),
 		UpdatedAt: instant(rec.UpdatedAt), IssuedAt: instant(rec.IssuedAt), Generation: rec.Generation,
 		LastUsedAt: instant(total.At), UseCount: total.Count,
-		Source:      strings.TrimSuffix(rec.Source.Dir, "/") + "/" + rec.Source.Path,
+		Source:      strings.TrimSuffix(rec.Source.Dir, "/") + "/" + strings.TrimPrefix(rec.Source.Path, "/"),
 		Credentials: make([]Credential, len(rec.Credentials)),
 	}
 	for i, p := range rec.AllowedIPs {
@@ -105,14 +105,6 @@ func newToken(rec *store.Record, rule store.Rule, uses store.Uses, now time.Time
 		t.LastUsedIP = &total.IP
 	}
 	return t
-}
-
-// texts makes an empty list of none, which JSON tells apart.
-func texts(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
 }
 
 func instant(t time.Time) *time.Time {

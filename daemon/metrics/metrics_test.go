@@ -29,7 +29,10 @@ func source() Source {
 				{Name: "gone", OK: true},
 			}
 		},
-		Tokens: func() map[string]int { return map[string]int{"active": 3, "blocked": 0} },
+		Tokens: func() Tokens {
+			return Tokens{States: map[string]int{"active": 3, "blocked": 0}, Expiring: map[string]int{"30d": 2, "1d": 0}}
+		},
+		Digest: func() string { return "0a1b" },
 	}
 }
 
@@ -83,6 +86,9 @@ func TestMetrics(t *testing.T) {
 		`tokendrop_drop_directory_ok{drop="unnamed 2"} 0`,
 		`tokendrop_tokens{state="active"} 3`,
 		`tokendrop_tokens{state="blocked"} 0`,
+		`tokendrop_tokens_expiring{within="30d"} 2`,
+		`tokendrop_tokens_expiring{within="1d"} 0`,
+		`tokendrop_state_info{digest="0a1b"} 1`,
 		`tokendrop_last_applied_timestamp_seconds 1.7803152005e+09`,
 		`tokendrop_ready 1`,
 	} {
@@ -152,7 +158,7 @@ func TestLabels(t *testing.T) {
 			}
 		}
 	}
-	if got, want := fmt.Sprint(seen), "map[drop:true gate:true goversion:true outcome:true reason:true state:true version:true]"; got != want {
+	if got, want := fmt.Sprint(seen), "map[digest:true drop:true gate:true goversion:true outcome:true reason:true state:true version:true within:true]"; got != want {
 		t.Errorf("the labels are %s, want %s", got, want)
 	}
 }
@@ -193,17 +199,17 @@ func TestScrapeMethods(t *testing.T) {
 // Invariant 3: whoever asks again at once gets the last count.
 func TestTokensAreCountedNowAndThen(t *testing.T) {
 	now, counts := noon, 0
-	p := paced{now: func() time.Time { return now }, count: func() map[string]int {
+	p := paced[int]{now: func() time.Time { return now }, count: func() int {
 		counts++
 		now = now.Add(time.Second)
-		return map[string]int{"active": counts}
+		return counts
 	}}
 	for _, step := range []struct {
 		after time.Duration
 		want  int
 	}{{0, 1}, {0, 1}, {18 * time.Second, 1}, {time.Second, 2}, {time.Second, 2}, {time.Hour, 3}} {
 		now = now.Add(step.after)
-		if got := p.get()["active"]; got != step.want {
+		if got := p.get(); got != step.want {
 			t.Errorf("after %v: %d, want %d", step.after, got, step.want)
 		}
 	}

@@ -1,20 +1,29 @@
 package metrics
 
 import (
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tokendrop/tokendrop/daemon/version"
 )
 
 // Source tells of the daemon at the moment of a scrape.
 type Source struct {
 	Ready func() bool
 	Drops func() []Drop
-	// Tokens counts the tokens by state. It may go through all of them.
-	Tokens func() map[string]int
+	// Tokens counts the tokens. It may go through all of them.
+	Tokens func() Tokens
+	// Digest is the state digest, empty where there is none. It may go through all
+	// tokens where the store has changed.
+	Digest func() string
+}
+
+// Tokens are numbers of tokens.
+type Tokens struct {
+	States   map[string]int
+	Expiring map[string]int // by the durations within which they expire
 }
 
 // Drop is a drop directory.
@@ -26,11 +35,13 @@ type Drop struct {
 
 // Descriptions of what is asked for at a scrape.
 var (
-	readyDesc   = describe("tokendrop_ready", "Whether gates answer.")
-	dropDesc    = describe("tokendrop_drop_directory_ok", "Whether a drop directory is watched, and patches in it are applied.", "drop")
-	waitingDesc = describe("tokendrop_patches_waiting", "Patches without an outcome, by what they wait for; none where there are none.", "drop", "reason")
-	tokensDesc  = describe("tokendrop_tokens", "Tokens by state: the first of blocked, disabled, expired, active that holds. Counted anew every few seconds where there are very many.", "state")
-	appliedDesc = describe("tokendrop_last_applied_timestamp_seconds", "When a patch was installed last, since the start; absent before the first.")
+	readyDesc    = describe("tokendrop_ready", "Whether gates answer.")
+	dropDesc     = describe("tokendrop_drop_directory_ok", "Whether a drop directory is watched, and patches in it are applied.", "drop")
+	waitingDesc  = describe("tokendrop_patches_waiting", "Patches without an outcome, by what they wait for; none where there are none.", "drop", "reason")
+	tokensDesc   = describe("tokendrop_tokens", "Tokens by state: the first of blocked, disabled, expired, active that holds. Counted anew every few seconds where there are very many.", "state")
+	expiringDesc = describe("tokendrop_tokens_expiring", "Active tokens that expire within that time, those of the shorter ones included. Counted with tokendrop_tokens.", "within")
+	stateDesc    = describe("tokendrop_state_info", "Constant 1, with the digest of all tokens and users: hosts of equal digests answer alike. Taken anew when that has changed and a few seconds have passed; absent while it keeps changing.", "digest")
+	appliedDesc  = describe("tokendrop_last_applied_timestamp_seconds", "When a patch was installed last, since the start; absent before the first.")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -41,16 +52,20 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 type state struct {
 	*Metrics
 	source Source
-	tokens paced
+	tokens paced[Tokens]
+	digest paced[string]
 }
 
 func newState(m *Metrics, source Source) *state {
-	return &state{Metrics: m, source: source, tokens: paced{count: source.Tokens, now: m.now}}
+	return &state{
+		Metrics: m, source: source,
+		tokens: paced[Tokens]{count: source.Tokens, now: m.now}, digest: paced[string]{count: source.Digest, now: m.now},
+	}
 }
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{readyDesc, dropDesc, waitingDesc, tokensDesc, appliedDesc} {
+	for _, d := range []*prometheus.Desc{readyDesc, dropDesc, waitingDesc, tokensDesc, expiringDesc, stateDesc, appliedDesc} {
 		ch <- d
 	}
 }
@@ -75,8 +90,15 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 			gauge(waitingDesc, float64(n), name, reason)
 		}
 	}
-	for state, n := range s.tokens.get() {
+	tokens := s.tokens.get()
+	for state, n := range tokens.States {
 		gauge(tokensDesc, float64(n), state)
+	}
+	for within, n := range tokens.Expiring {
+		gauge(expiringDesc, float64(n), within)
+	}
+	if digest := s.digest.get(); digest != "" {
+		gauge(stateDesc, 1, digest)
 	}
 }
 
@@ -89,34 +111,32 @@ func number(b bool) float64 {
 
 // buildInfo is constant.
 func buildInfo() prometheus.Collector {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
+	info := version.Get()
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tokendrop_build_info", Help: "Constant 1, with the versions of tokendrop and of Go.",
-		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": info.Version, "goversion": info.Go},
 	}, func() float64 { return 1 })
 }
 
-// share is which part of one processor counting tokens may take: a 20th.
+// share is which part of one processor it may take to go through all tokens: a
+// 20th.
 const share = 20
 
 // paced counts again when that is due, and remembers it until then.
-type paced struct {
-	count func() map[string]int
+type paced[T any] struct {
+	count func() T
 	now   func() time.Time
 
 	mu   sync.Mutex
-	last map[string]int
+	last T
 	due  time.Time
 }
 
-func (p *paced) get() map[string]int {
+func (p *paced[T]) get() T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	began := p.now()
-	if p.last == nil || !began.Before(p.due) {
+	if !began.Before(p.due) {
 		p.last = p.count()
 		ended := p.now()
 		p.due = ended.Add((share - 1) * ended.Sub(began))

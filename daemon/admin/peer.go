@@ -1,0 +1,40 @@
+package admin
+
+import (
+	"context"
+	"net"
+	"os/user"
+	"strconv"
+)
+
+// peerKey is where a request's context has who sent it.
+type peerKey struct{}
+
+// withPeer notes who is at the other end of a connection, as the kernel has it
+// from the time of the connect.
+func withPeer(ctx context.Context, conn net.Conn) context.Context {
+	uid, ok := peerOf(conn)
+	if !ok {
+		return ctx
+	}
+	return context.WithValue(ctx, peerKey{}, uid)
+}
+
+// author is who answers for an order: a user's name, or the number of one
+// without.
+func (l *Local) author(ctx context.Context) string {
+	uid, ok := ctx.Value(peerKey{}).(uint32)
+	if !ok {
+		return l.Author
+	}
+	return UserName(uid)
+}
+
+// UserName is the name of a user, or the number of one without.
+func UserName(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(number); err == nil {
+		return u.Username
+	}
+	return number
+}

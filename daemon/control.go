@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"os"
+
+	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/daemon/version"
+	"github.com/tokendrop/tokendrop/patches"
+)
+
+// serveAdmin prepares what the admin socket answers.
+func (d *daemon) serveAdmin(cfg *config.Config) {
+	s := d.service
+	s.Formats, s.Keys, s.Seal = cfg.Tokens.Formats, d.keys.ring, d.keys.seal
+	s.Backend, s.Path = storePlace(cfg)
+	s.Rules, s.Applier, s.Ready = d.rules.Load, d.applier, d.ready.Load
+	s.Daemon, s.Directories = d.tell, d.drops.directories
+	s.Broken = func(err error) {
+		select {
+		case d.broken <- err:
+		default: // it ends already
+		}
+	}
+}
+
+// storePlace tells which store is configured.
+func storePlace(cfg *config.Config) (backend, path string) {
+	if cfg.Store.Backend == config.Memory {
+		return string(cfg.Store.Backend), ""
+	}
+	return string(cfg.Store.Backend), cfg.Store.Path
+}
+
+// tell tells of this process.
+func (d *daemon) tell() admin.Daemon {
+	h := d.health()
+	return admin.Daemon{Info: version.Get(), PID: os.Getpid(), StartedAt: d.began.UTC(), Ready: h.Ready, Degraded: h.Degraded}
+}
+
+// directories lists the drop directories at work.
+func (d *drops) directories() []admin.Directory {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]admin.Directory, len(d.running))
+	for i, r := range d.running {
+		list[i] = admin.Directory{Config: r.cfg, Watching: r.dir.Status, Look: r.dir.Look}
+	}
+	return list
+}
+
+// unwatched lists the drop directories of a configuration that no daemon
+// watches. Whoever looks at one applies what lies there himself, by begin.
+func unwatched(cfg *config.Config, begin func(patches.Config) *patches.Dir) []admin.Directory {
+	var list []admin.Directory
+	for _, c := range dropConfigs(cfg) {
+		list = append(list, admin.Directory{Config: c, Look: func(ctx context.Context, enough func(patches.Status) bool) ([]patches.Done, patches.Status, error) {
+			return lookOnce(ctx, begin(c), enough)
+		}})
+	}
+	return list
+}
+
+// lookOnce lets a directory work as long as somebody looks at it.
+func lookOnce(ctx context.Context, dir *patches.Dir, enough func(patches.Status) bool) ([]patches.Done, patches.Status, error) {
+	working, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- dir.Run(working) }()
+	done, status, err := dir.Look(ctx, enough)
+	stop()
+	if broken := <-ended; broken != nil {
+		return nil, status, broken
+	}
+	return done, status, err
+}
