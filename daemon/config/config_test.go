@@ -602,3 +602,35 @@ func checkError(t *testing.T, err error, lines int) {
 		}
 	}
 }
+
+// What is in force can be read again, and is the same then.
+func TestDocument(t *testing.T) {
+	for name, c := range map[string]*Config{"defaults": mustParse(t, ""), "everything": mustParse(t, everyKey)} {
+		var b strings.Builder
+		if err := c.WriteTOML(&b); err != nil {
+			t.Fatal(err)
+		}
+		again := mustParse(t, b.String())
+		if !reflect.DeepEqual(again, c) {
+			t.Errorf("%s: read again\ngot  %+v\nwant %+v\nfrom\n%s", name, again, c, b.String())
+		}
+		if strings.Contains(b.String(), "#") {
+			t.Errorf("%s: there are comments in\n%s", name, b.String())
+		}
+	}
+}
+
+// No key that can be stated is left out.
+func TestDocumentHasEveryKey(t *testing.T) {
+	var b strings.Builder
+	if err := mustParse(t, everyKey).WriteTOML(&b); err != nil {
+		t.Fatal(err)
+	}
+	stated, _ := places(everyKey)
+	told, _ := places(b.String())
+	for key := range stated {
+		if told[key] == 0 {
+			t.Errorf("%s is not told", key)
+		}
+	}
+}

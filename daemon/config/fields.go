@@ -44,6 +44,9 @@ type field struct {
 	set func(value any) error
 	// fromText turns a variable's text into such a value.
 	fromText func(text string) any
+	// get is the value as the TOML parser would return it; nil where nothing is
+	// stated.
+	get func() any
 
 	// inner is there instead where the value is a table, whose header stands
 	// in a file as header says.
@@ -131,7 +134,13 @@ func text[T any](name, want string, dst *T, parse func(string) (T, error)) field
 		}
 		return err
 	}
-	return field{name: name, set: set, fromText: func(s string) any { return s }}
+	get := func() any {
+		if s := fmt.Sprint(*dst); s != "" {
+			return s
+		}
+		return nil
+	}
+	return field{name: name, set: set, fromText: func(s string) any { return s }, get: get}
 }
 
 // choice is one of several words.
@@ -163,13 +172,26 @@ func oneOf[T comparable](words ...T) func(string) (T, error) {
 // duration is a whole number with a unit.
 func duration(name string, dst *time.Duration, least, most time.Duration) field {
 	const want = `want a whole number with s, m, h or d, as in "30s"`
-	return text(name, want, dst, func(s string) (time.Duration, error) {
+	f := text(name, want, dst, func(s string) (time.Duration, error) {
 		d, ok := parseUnit(s, durationUnits)
 		if !ok {
 			return 0, errors.New(want)
 		}
 		return d, between(d, least, most, durationUnits)
 	})
+	f.get = inUnits(dst, least, durationUnits)
+	return f
+}
+
+// inUnits writes a number with its unit. One that is less than the least is not
+// stated.
+func inUnits[T ~int64](dst *T, least T, units []unit[T]) func() any {
+	return func() any {
+		if *dst < least {
+			return nil
+		}
+		return formatUnit(*dst, units)
+	}
 }
 
 // size is a number of bytes, or a text with a whole number and a unit.
@@ -183,6 +205,12 @@ func size(name string, dst *int64, least, most int64) field {
 		return n, between(n, least, most, sizeUnits)
 	})
 	inText := f.set
+	f.get = func() any {
+		if text := formatUnit(*dst, sizeUnits); !strings.HasPrefix(text, "0") {
+			return text
+		}
+		return *dst // no whole number of any unit
+	}
 	f.set = func(value any) error {
 		n, ok := value.(int64)
 		if !ok {
@@ -200,7 +228,13 @@ func size(name string, dst *int64, least, most int64) field {
 // count is a whole number without a unit.
 func count(name string, dst *int, least, most int64) field {
 	want := fmt.Errorf("want a whole number from %d to %d, without quotes", least, most)
-	return field{name: name, set: func(value any) error {
+	get := func() any {
+		if int64(*dst) < least {
+			return nil
+		}
+		return int64(*dst)
+	}
+	return field{name: name, get: get, set: func(value any) error {
 		n, ok := value.(int64)
 		if !ok || n < least || n > most {
 			return want
@@ -234,7 +268,7 @@ func boolean(name string, dst *bool) field {
 		}
 		return s
 	}
-	return field{name: name, set: set, fromText: fromText}
+	return field{name: name, set: set, fromText: fromText, get: func() any { return *dst }}
 }
 
 // list is a list of texts that parse reads, no two of them the same; in a
@@ -272,5 +306,15 @@ func list[T comparable](name string, dst *[]T, least, most int, parse func(strin
 		}
 		return items
 	}
-	return field{name: name, set: set, fromText: fromText}
+	get := func() any {
+		if *dst == nil {
+			return nil
+		}
+		texts := make([]string, len(*dst))
+		for i, one := range *dst {
+			texts[i] = fmt.Sprint(one)
+		}
+		return texts
+	}
+	return field{name: name, set: set, fromText: fromText, get: get}
 }

@@ -55,18 +55,10 @@ func (r *reading) gates(at string, tables []map[string]any) {
 func (r *reading) gate(key string, table map[string]any) verify.Gate {
 	g := verify.DefaultGate("")
 	var routes []verify.Route
-	r.table(key, table, []field{
-		text("name", wantText, &g.Name, parseGateName),
-		choice("proxy", &g.Proxy, verify.Proxies...),
-		text("audience", wantText, &g.Audience, parseWord),
-		list("scopes", &g.Scopes, 0, maxDemands, parseDemanded),
-		list("read_verbs", &g.ReadVerbs, 0, maxDemands, parseVerb),
-		list("token_from", &g.TokenFrom, 1, maxSources, parseSource),
-		choice("unmatched", &g.Unmatched, verify.Refuse, verify.Allow),
-		{name: "routes", header: "[[verify.gates.routes]] below its [[verify.gates]]", tables: func(at string, tables []map[string]any) {
-			routes = r.routes(at, tables)
-		}},
-	})
+	r.table(key, table, append(gateFields(&g), field{
+		name: "routes", header: "[[verify.gates.routes]] below its [[verify.gates]]",
+		tables: func(at string, tables []map[string]any) { routes = r.routes(at, tables) },
+	}))
 	if table["name"] == nil {
 		r.problem(key, `name is missing: the gate "default" answers at /verify, any other at /verify/NAME`)
 	}
@@ -75,6 +67,27 @@ func (r *reading) gate(key string, table map[string]any) verify.Gate {
 		g.Routes = r.compile(key+".routes", routes, g.Scopes)
 	}
 	return g
+}
+
+// gateFields describes a gate, without its routes.
+func gateFields(g *verify.Gate) []field {
+	return []field{
+		text("name", wantText, &g.Name, parseGateName),
+		choice("proxy", &g.Proxy, verify.Proxies...),
+		text("audience", wantText, &g.Audience, parseWord),
+		list("scopes", &g.Scopes, 0, maxDemands, parseDemanded),
+		list("read_verbs", &g.ReadVerbs, 0, maxDemands, parseVerb),
+		list("token_from", &g.TokenFrom, 1, maxSources, parseSource),
+		choice("unmatched", &g.Unmatched, verify.Refuse, verify.Allow),
+	}
+}
+
+// routeFields describes a route.
+func routeFields(route *verify.Route) []field {
+	return []field{
+		text("match", wantText, &route.Match, parseText),
+		text("scope", wantText, &route.Scope, parseDemanded),
+	}
 }
 
 // checkGate finds what is stated of a gate and can have no effect.
@@ -107,10 +120,7 @@ func (r *reading) routes(at string, tables []map[string]any) []verify.Route {
 	routes := make([]verify.Route, len(tables))
 	for i, table := range tables {
 		key := routeKey(at, i)
-		r.table(key, table, []field{
-			text("match", wantText, &routes[i].Match, parseText),
-			text("scope", wantText, &routes[i].Scope, parseDemanded),
-		})
+		r.table(key, table, routeFields(&routes[i]))
 		if table["match"] == nil {
 			r.problem(key, `match is missing: say which requests this route is about, as in match = "GET /api/articles/{id}"`)
 		}

@@ -31,6 +31,12 @@ func pruneLimit(name string, dst *provision.PruneLimit) field {
 		}
 		return provision.PruneLimit{Percent: int(n)}, nil
 	})
+	f.get = func() any {
+		if dst.Tokens > 0 {
+			return int64(dst.Tokens)
+		}
+		return strconv.Itoa(dst.Percent) + "%"
+	}
 	inText := f.set
 	f.set = func(value any) error {
 		n, ok := value.(int64)

@@ -41,6 +41,9 @@ var (
 	errConflict = errors.New("matches some of the same requests as another route, and neither is more specific: make one of them narrower")
 )
 
+// List is what the routes were made from.
+func (r *Routes) List() []Route { return slices.Clone(r.list) }
+
 // NewRoutes makes the routes of a gate that demands these scopes of every
 // request. Its error is a *RouteError.
 func NewRoutes(list []Route, scopes []string) (*Routes, error) {
