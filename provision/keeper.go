@@ -120,5 +120,10 @@ func (d *keptDir) vanished(present []string) []string {
 // hasApplied tells whether some content of the file was applied.
 func (f *keptFile) hasApplied() bool { return f.Applied != [sha256.Size]byte{} }
 
-// good tells whether the last verdict on the file is no failure.
-func (f *keptFile) good() bool { return f.seen && f.Outcome != store.Failed }
+// hasSeen tells whether this process has read every file that is present.
+func (d *keptDir) hasSeen(present []string) bool {
+	return !slices.ContainsFunc(present, func(path string) bool {
+		f := d.files[path]
+		return f == nil || !f.seen
+	})
+}

@@ -2,17 +2,12 @@ package provision
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tokendrop/tokendrop/store"
-	"github.com/tokendrop/tokendrop/store/memstore"
 )
 
 // keeping is a drop directory in keep mode, called spool, over a bench: files are
@@ -174,14 +169,6 @@ func (k *keeping) active(name string) bool {
 	rec, ok := k.token(name)
 	return ok && rec.Active
 }
-
-var (
-	_ = errors.New
-	_ = os.Getenv
-	_ = filepath.Join
-	_ = memstore.Open
-	_ = time.Now
-)
 
 const (
 	ensuresA = "tokens: [{action: ensure, user: u, name: a, generate: true, description: one}]\n"

@@ -145,7 +145,7 @@ func (d *keptDir) isWhole() bool {
 		return false
 	}
 	for _, f := range d.files {
-		if f.seen && !f.good() {
+		if f.seen && f.Outcome == store.Failed {
 			return false
 		}
 	}

@@ -22,7 +22,7 @@ func (a *Applier) Swept(ctx context.Context, dir string, present []string, whole
 	defer a.mu.Unlock()
 	a.keeper.load(a.Store)
 	d := a.keeper.dir(dir)
-	d.whole, d.empty = whole, len(present) == 0
+	d.whole, d.empty = whole && d.hasSeen(present), len(present) == 0
 	err := a.forget(ctx, dir, d.vanished(present))
 	if err == nil {
 		err = a.prune(ctx, dir)
