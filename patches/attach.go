@@ -18,8 +18,7 @@ func (d *Dir) attach(now time.Time) bool {
 		}
 	}
 	d.detach()
-	d.watch = newWatch(d.log)
-	d.watch.addParent(d.cfg.Path) // before it is opened, so that nothing happens in between
+	d.watch = newWatch(path.Dir(d.cfg.Path)) // before it is opened, so that nothing happens in between
 	seen, err := d.judgePath(now)
 	if err == nil {
 		d.tree, err = openTree(d.cfg.Path, seen, d.cfg.AfterApply == Keep, d.sync)

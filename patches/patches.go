@@ -134,10 +134,12 @@ type Dir struct {
 	said   map[string]int   // paths that are left alone, which is logged, and the scan that saw them last
 	round  int              // number of the scan
 	leased bool             // the last file seen could be leased
-	owners map[uint32]string
-	others map[[2]uint64]bool // the other drop directories, as their paths lead now
-	trust  *trust             // nil before the first pass
-	warned map[string]string  // what was said of directories that are used all the same, by path
+	// unwatched: the log says that the directory is scanned at intervals only
+	unwatched bool
+	owners    map[uint32]string
+	others    map[[2]uint64]bool // the other drop directories, as their paths lead now
+	trust     *trust             // nil before the first pass
+	warned    map[string]string  // what was said of directories that are used all the same, by path
 	// warnings are those of the last scan.
 	warnings []string
 

@@ -52,6 +52,7 @@ func (d *Dir) scan(now time.Time) {
 		d.files[rel] = it
 		d.look(it, now)
 	})
+	d.tellWatched()
 	maps.DeleteFunc(d.said, func(_ string, round int) bool { return round != d.round })
 	d.warn()
 	d.full, d.scanned, d.scanAt = false, true, now.Add(d.cfg.Rescan)

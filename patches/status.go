@@ -109,7 +109,7 @@ func (d *Dir) publish() {
 	defer d.mu.Unlock()
 	d.status.Keep, d.status.ReadOnly = d.keep != nil, d.tree != nil && d.tree.readOnly
 	d.status.Failed, d.status.Warnings = failed, d.warnings
-	d.status.Watched = d.tree != nil && !d.watch.broken
+	d.status.Watched = d.tree != nil && d.watch.err == nil
 	d.status.Leased = d.tree != nil && d.leased
 	d.status.Waiting = waiting
 	d.tellPassed()

@@ -4,34 +4,37 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/rs/zerolog"
 )
 
 // watch is where hints come from. A nil watch gives none.
 type watch struct {
 	notify *fsnotify.Watcher
+	parent string          // the directory where the drop directory itself comes and goes
 	dirs   map[string]bool // what add was called with
-	log    zerolog.Logger
-	broken bool // some directory could not be watched by the last scan
-	said   bool
+	err    error           // why the last scan could not watch everything
 }
 
 // hintBuffer lets hints gather during a pass, so that the next one serves many.
 const hintBuffer = 4096
 
-func newWatch(log zerolog.Logger) *watch {
-	w := &watch{dirs: map[string]bool{}, log: log}
-	notify, err := fsnotify.NewBufferedWatcher(hintBuffer)
-	if err != nil {
-		w.fail(err)
-		return w
-	}
-	w.notify = notify
+// newWatch watches the parent: while the drop directory is open the kernel does
+// not tell of its end.
+func newWatch(parent string) *watch {
+	w := &watch{parent: parent}
+	w.begin()
 	return w
+}
+
+func (w *watch) begin() {
+	w.dirs = map[string]bool{}
+	if w.notify, w.err = fsnotify.NewBufferedWatcher(hintBuffer); w.err == nil {
+		_ = w.notify.Add(w.parent) // failing costs a rescan
+	} else {
+		w.notify = nil
+	}
 }
 
 // add watches a directory. It may be called again for one that is watched.
@@ -41,15 +44,7 @@ func (w *watch) add(abs string) {
 	}
 	w.dirs[abs] = true
 	if err := w.notify.Add(abs); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.fail(err)
-	}
-}
-
-// addParent watches where the drop directory itself comes and goes: while it
-// is open the kernel does not tell of its own end. Failing costs a rescan.
-func (w *watch) addParent(abs string) {
-	if w.notify != nil {
-		_ = w.notify.Add(filepath.Dir(abs))
+		w.err = err
 	}
 }
 
@@ -69,14 +64,24 @@ func (w *watch) moved(abs string) bool {
 	return true
 }
 
-// renew gives directories that could not be watched another chance.
-func (w *watch) renew() { w.broken = w.notify == nil }
-
-func (w *watch) fail(err error) {
-	if !w.said {
-		w.log.Warn().Err(err).Msg("no notification for all of the directory, it is scanned at intervals only")
+// renew gives what could not be watched another chance.
+func (w *watch) renew() {
+	if w.err = nil; w.notify == nil {
+		w.begin()
 	}
-	w.broken, w.said = true, true
+}
+
+// tellWatched says in the log where changes are not notified, and once more
+// when they are again.
+func (d *Dir) tellWatched() {
+	err := d.watch.err
+	switch {
+	case err != nil && !d.unwatched:
+		d.log.Warn().Err(err).Msg("no notification for all of the directory, it is scanned at intervals only")
+	case err == nil && d.unwatched:
+		d.log.Info().Msg("changes in the directory are notified again")
+	}
+	d.unwatched = err != nil
 }
 
 func (w *watch) events() <-chan fsnotify.Event {
@@ -106,7 +111,7 @@ func (d *Dir) hint(ev fsnotify.Event) {
 	}
 	rel, inside := strings.CutPrefix(ev.Name, d.cfg.Path+"/")
 	switch {
-	case ev.Name == d.cfg.Path, ev.Name == filepath.Dir(d.cfg.Path):
+	case ev.Name == d.cfg.Path, ev.Name == d.watch.parent:
 		d.full = true
 	case d.tree == nil || !inside:
 	case d.eligible(rel):
