@@ -14,8 +14,9 @@ import (
 // follows a link. (os.Root keeps inside its directory too, but follows links
 // there, whatever the flags.)
 type folder struct {
-	fd   int
-	info info
+	fd      int
+	info    info
+	trusted bool // it has been judged, and all above it
 }
 
 // file is an open file.
@@ -128,6 +129,24 @@ func (f *folder) open(name string) (*file, error) {
 // create opens an empty file of the daemon's for writing.
 func (f *folder) create(name string) (*file, error) {
 	return f.openat(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC)
+}
+
+// openLock opens the lock, which is made where it is missing. What else has its
+// name is not opened, waited for or changed.
+func (f *folder) openLock() (*file, error) {
+	lock, err := f.openat(lockName, unix.O_RDONLY|unix.O_CREAT|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	st, err := lock.stat()
+	if err == nil && !st.plain() {
+		err = errNotPlain
+	}
+	if err != nil {
+		lock.close()
+		return nil, err
+	}
+	return lock, nil
 }
 
 func (f *folder) openat(name string, flags int) (*file, error) {

@@ -28,6 +28,9 @@ const (
 // before it and a suffix behind it.
 const maxName = 200
 
+// maxPath is Linux's PATH_MAX in bytes, the final NUL among them.
+const maxPath = 4096
+
 // Eligible tells whether a file of that name is a patch, as far as its name
 // decides that. Where it is not though it looks like one, why says so.
 func Eligible(name string) (eligible bool, why string) {

@@ -29,7 +29,7 @@ func (d *Dir) judgePath(now time.Time) (info, error) {
 // and that is no other drop directory.
 func (d *Dir) home(rel string) (*folder, error) {
 	f, err := d.tree.folder(rel)
-	if err != nil || rel == "." {
+	if err != nil || rel == "." || f.trusted {
 		return f, err
 	}
 	if _, err := d.home(path.Dir(rel)); err != nil {
@@ -38,7 +38,9 @@ func (d *Dir) home(rel string) (*folder, error) {
 	if d.others[f.info.key()] {
 		return nil, errOther
 	}
-	return f, d.judge(rel, f)
+	err = d.judge(rel, f)
+	f.trusted = err == nil
+	return f, err
 }
 
 // findOthers notes what the paths of other drop directories lead to now: links

@@ -42,7 +42,7 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 func (d *Dir) apply(ctx context.Context, now time.Time) error {
 	ready := d.ready(now)
 	for len(ready) > 0 && ctx.Err() == nil {
-		d.tree.trim()
+		d.tree.trim(".")
 		n := groupEnd(ready)
 		if err := d.group(ctx, ready[:n], now); err != nil {
 			return err

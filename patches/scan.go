@@ -62,7 +62,11 @@ func (d *Dir) scan(now time.Time) {
 // kind. A directory is watched before it is read, so that nothing appears in
 // between unseen.
 func (d *Dir) walk(rel string, found func(string)) {
-	d.tree.trim()
+	if len(d.tree.abs(rel)) >= maxPath {
+		d.passOver(rel, "its path is longer than a system call takes")
+		return
+	}
+	d.tree.trim(rel)
 	at, err := d.real(rel)
 	if err == nil {
 		_, err = d.home(at)
@@ -128,8 +132,9 @@ func (d *Dir) leaveAlone(rel, why string) {
 // look sees whether the item is ready, and forgets it where it is gone or no
 // patch at all.
 func (d *Dir) look(it *item, now time.Time) {
-	d.tree.trim()
 	it.looked = now
+	dir, _ := it.place()
+	d.tree.trim(dir)
 	in, name, err := d.locate(it, "")
 	if err == nil {
 		var seen sighting

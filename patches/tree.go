@@ -85,7 +85,7 @@ func (t *tree) own() error {
 			return fmt.Errorf("closing .tokendrop to others: %w", err)
 		}
 	}
-	if t.lock, err = claims.create(lockName); err != nil {
+	if t.lock, err = claims.openLock(); err != nil {
 		return fmt.Errorf("opening the lock: %w", err)
 	}
 	err = unix.Flock(t.lock.fd, unix.LOCK_EX|unix.LOCK_NB)
@@ -172,11 +172,17 @@ func (t *tree) make(rel string, perm uint32) (*folder, error) {
 	return f, err
 }
 
-// trim closes subdirectories where there are many. Folders that were returned
-// before must not be used after it.
-func (t *tree) trim() {
-	if len(t.subs) > maxSubs {
-		t.forget()
+// trim closes subdirectories where there are many, other than those on the way
+// to rel. Folders that were returned before must not be used after it.
+func (t *tree) trim(rel string) {
+	if len(t.subs) <= maxSubs {
+		return
+	}
+	for at, f := range t.subs {
+		if !within(rel, at) {
+			f.close()
+			delete(t.subs, at)
+		}
 	}
 }
 

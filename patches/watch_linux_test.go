@@ -16,33 +16,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// apart runs the present test again in namespaces of its own, and returns true
-// there. It needs root.
-func apart(t *testing.T, namespaces uintptr) (child bool) {
+// ownLimits runs the present test again as root of a user namespace, which has
+// limits of its own, and returns true there.
+func ownLimits(t *testing.T) (child bool) {
 	t.Helper()
-	const variable = "PATCHES_TEST_APART"
+	const variable = "PATCHES_TEST_LIMITS"
 	if os.Getenv(variable) != "" {
-		if namespaces&unix.CLONE_NEWNS != 0 {
-			must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-		}
 		return true
 	}
 	asRoot(t)
+	all := []syscall.SysProcIDMap{{Size: 1 << 16}}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), variable+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces}
-	if namespaces&unix.CLONE_NEWUSER != 0 {
-		all := []syscall.SysProcIDMap{{Size: 1 << 16}}
-		cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = all, all
-	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: all, GidMappings: all}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("in namespaces of its own: %v\n%s", err, out)
+		t.Errorf("in a namespace of its own: %v\n%s", err, out)
 	}
 	return false
 }
 
-// mount mounts something over a path until the test or the caller undoes it.
-func mount(t *testing.T, source, path, kind string, flags uintptr, data string) (undo func()) {
+// mountAt mounts something over a path until the test or the caller undoes it.
+func mountAt(t *testing.T, source, path, kind string, flags uintptr, data string) (undo func()) {
 	t.Helper()
 	must(t, unix.Mount(source, path, kind, flags, data))
 	mounted := true
@@ -67,16 +61,14 @@ func (td *dropDir) Rescan() {
 // Invariant 8: nobody is notified of mounts. What is claimed beneath one waits
 // for its directory.
 func TestMountedOver(t *testing.T) {
-	if !apart(t, unix.CLONE_NEWNS) {
-		return
-	}
+	ownMounts(t)
 	td := newDropDir(t)
 	td.Drop("below.yaml", "below")
 	td.ledger.full = true
 	td.Pass()
 	td.ledger.full = false
 
-	undo := mount(t, "none", td.path, "tmpfs", 0, "mode=0755")
+	undo := mountAt(t, "none", td.path, "tmpfs", 0, "mode=0755")
 	td.Drop("over.yaml", "over")
 	td.Rescan()
 	td.Is(Working)
@@ -89,7 +81,7 @@ func TestMountedOver(t *testing.T) {
 	td.Applied("over", "below", "later")
 	td.NoClaims()
 
-	undo = mount(t, "none", filepath.Dir(td.path), "tmpfs", 0, "mode=0777") // above it, and unsafe
+	undo = mountAt(t, "none", filepath.Dir(td.path), "tmpfs", 0, "mode=0777") // above it, and unsafe
 	td.Rescan()
 	td.Is(Absent)
 	must(t, os.Mkdir(td.path, 0o755))
@@ -103,15 +95,13 @@ func TestMountedOver(t *testing.T) {
 // What is unmounted while its patches are being decided on is finished in what
 // was unmounted, and found there when it is back.
 func TestUnmountedWhileApplying(t *testing.T) {
-	if !apart(t, unix.CLONE_NEWNS) {
-		return
-	}
+	ownMounts(t)
 	td := newDropDir(t)
 	disk := t.TempDir()
-	mount(t, disk, td.path, "", unix.MS_BIND, "")
+	undo := mountAt(t, disk, td.path, "", unix.MS_BIND, "")
 	td.Drop("x.yaml", "a")
 	td.Drop("y.yaml", "defer")
-	td.ledger.before = func([]Patch) { must(t, unix.Unmount(td.path, unix.MNT_DETACH)) }
+	td.ledger.before = func([]Patch) { undo() }
 	td.Pass()
 	td.ledger.before = nil
 	td.Rescan()
@@ -120,18 +110,15 @@ func TestUnmountedWhileApplying(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(disk, "x.yaml.installed")); err != nil {
 		t.Error(err)
 	}
-	must(t, unix.Mount(disk, td.path, "", unix.MS_BIND, ""))
+	mountAt(t, disk, td.path, "", unix.MS_BIND, "")
 	td.Rescan()
 	td.Waits("y.yaml", PutOff)
 	td.Applied("a")
-	must(t, unix.Unmount(td.path, unix.MNT_DETACH))
 }
 
 // Mode bits do not count where nobody can write.
-func TestReadOnlyMount(t *testing.T) {
-	if !apart(t, unix.CLONE_NEWNS) {
-		return
-	}
+func TestModeOnReadOnlyMount(t *testing.T) {
+	ownMounts(t)
 	td := newDropDir(t)
 	td.Drop("sub/x.yaml", "a")
 	for _, rel := range []string{"", "sub"} {
@@ -139,7 +126,7 @@ func TestReadOnlyMount(t *testing.T) {
 	}
 	td.Pass()
 	td.Is(Refused)
-	mount(t, td.path, td.path, "", unix.MS_BIND, "")
+	mountAt(t, td.path, td.path, "", unix.MS_BIND, "")
 	must(t, unix.Mount("", td.path, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
 	td.Pass()
 	if got := td.dir.Status(); strings.Contains(got.Detail, "may write") {
@@ -154,7 +141,7 @@ func TestReadOnlyMount(t *testing.T) {
 // Where the kernel gives no notifications, or not enough, scans go on, the log
 // and the status say so, and they are taken up when they can be had.
 func TestNotificationLimits(t *testing.T) {
-	if !apart(t, unix.CLONE_NEWUSER) {
+	if !ownLimits(t) {
 		return
 	}
 	for _, limit := range []string{"instances", "watches"} {
