@@ -15,7 +15,7 @@ import (
 
 func (d *daemon) newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Source{
-		Ready: d.ready.Load, Drops: d.dropMetrics,
+		Ready: d.ready.Load, Drops: d.dropMetrics, Writable: func() bool { return d.store.Writable() == nil },
 		Tokens: func() metrics.Tokens {
 			census := d.service.Count()
 			tokens := metrics.Tokens{States: map[string]int{}, Expiring: map[string]int{}}
@@ -100,6 +100,9 @@ func (d *daemon) logDecided(message, gate string, reason verify.Reason, key toke
 // health tells whether the daemon is ready, and what does not work.
 func (d *daemon) health() verify.Health {
 	h := verify.Health{Ready: d.ready.Load(), Degraded: []string{}}
+	if err := d.store.Writable(); err != nil {
+		h.Degraded = append(h.Degraded, "store: "+err.Error())
+	}
 	for _, dir := range d.drops.dirs() {
 		s := dir.Status()
 		if s.State != patches.Working && s.State != patches.Starting {

@@ -146,6 +146,10 @@ type Store interface {
 	// commits meanwhile does not wait for it; Close does.
 	View(ctx context.Context, do func(View) error) error
 
+	// Writable tells why the store is ErrUnavailable for commits at the moment, nil
+	// if it is not. It waits for none.
+	Writable() error
+
 	// Limits are the bounds of one batch, to be consulted while planning.
 	Limits() Limits
 

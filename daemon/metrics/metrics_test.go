@@ -21,7 +21,8 @@ var noon = time.Date(2026, 6, 1, 12, 0, 0, 500e6, time.UTC)
 
 func source() Source {
 	return Source{
-		Ready: func() bool { return true },
+		Ready:    func() bool { return true },
+		Writable: func() bool { return false },
 		Drops: func() []Drop {
 			return []Drop{
 				{Name: "spool", OK: true, Waiting: map[string]int{"settling": 2, "unsigned": 1}},
@@ -91,6 +92,7 @@ func TestMetrics(t *testing.T) {
 		`tokendrop_state_info{digest="0a1b"} 1`,
 		`tokendrop_last_applied_timestamp_seconds 1.7803152005e+09`,
 		`tokendrop_ready 1`,
+		`tokendrop_store_writable 0`,
 	} {
 		if !contains(lines, want) {
 			t.Errorf("no line is %s", want)

@@ -12,7 +12,9 @@ import (
 // Source tells of the daemon at the moment of a scrape.
 type Source struct {
 	Ready func() bool
-	Drops func() []Drop
+	// Writable tells whether the store can be written to.
+	Writable func() bool
+	Drops    func() []Drop
 	// Tokens counts the tokens. It may go through all of them.
 	Tokens func() Tokens
 	// Digest is the state digest, empty where there is none. It may go through all
@@ -36,6 +38,7 @@ type Drop struct {
 // Descriptions of what is asked for at a scrape.
 var (
 	readyDesc    = describe("tokendrop_ready", "Whether gates answer.")
+	storeDesc    = describe("tokendrop_store_writable", "Whether the store can be written to; while it cannot, as with a full disk, patches wait.")
 	dropDesc     = describe("tokendrop_drop_directory_ok", "Whether a drop directory is watched, and patches in it are applied.", "drop")
 	waitingDesc  = describe("tokendrop_patches_waiting", "Patches without an outcome, by what they wait for; none where there are none.", "drop", "reason")
 	tokensDesc   = describe("tokendrop_tokens", "Tokens by state: the first of blocked, disabled, expired, active that holds. Counted anew every few seconds where there are very many.", "state")
@@ -65,7 +68,7 @@ func newState(m *Metrics, source Source) *state {
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{readyDesc, dropDesc, waitingDesc, tokensDesc, expiringDesc, stateDesc, appliedDesc} {
+	for _, d := range []*prometheus.Desc{readyDesc, storeDesc, dropDesc, waitingDesc, tokensDesc, expiringDesc, stateDesc, appliedDesc} {
 		ch <- d
 	}
 }
@@ -76,6 +79,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	gauge(readyDesc, number(s.source.Ready()))
+	gauge(storeDesc, number(s.source.Writable()))
 	if at := s.applied.Load(); at != 0 {
 		gauge(appliedDesc, float64(at)/1000)
 	}

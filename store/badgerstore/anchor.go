@@ -137,11 +137,16 @@ func (f *anchorFile) create() error {
 
 func (f *anchorFile) close() error { return f.file.Close() }
 
-// put writes the anchor, without waiting for it to be durable.
+// put writes the anchor if it is another one.
 func (f *anchorFile) put(a Anchor) error {
 	if a == f.now {
 		return nil
 	}
+	return f.write(a)
+}
+
+// write writes the anchor, without waiting for it to be durable.
+func (f *anchorFile) write(a Anchor) error {
 	sequence := f.sequence + 1
 	if _, err := f.file.WriteAt(encodeSlot(&a, sequence), int64(sequence%2)*slotSpace); err != nil {
 		return fmt.Errorf("writing the store's anchor: %w", err)

@@ -168,16 +168,31 @@ func TestAnnounced(t *testing.T) {
 	}
 }
 
-// A commit is one although the anchor cannot be written after it.
+// A commit is one although the anchor cannot be written after it. Where that
+// cannot be written nothing else is.
 func TestAnchorFails(t *testing.T) {
 	o := testOptions(t.TempDir() + "/store")
-	s := mustOpen(t, o, defaultHooks(o))
-	_ = s.disk.anchor.close()
+	h := defaultHooks(o)
+	var s *Store
+	left := -1
+	h.fault = func() error {
+		if left--; left == 0 {
+			return s.disk.anchor.close()
+		}
+		return nil
+	}
+	s = mustOpen(t, o, h)
+	left = 2
 	if err := s.Commit(t.Context(), creates(1)); err != nil {
 		t.Errorf("Commit = %v", err)
 	}
-	if err := s.Commit(t.Context(), revokes(2)); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("Commit = %v of what has to be announced, want ErrUnavailable", err)
+	for _, b := range []store.Batch{creates(2), revokes(3)} {
+		if err := s.Commit(t.Context(), b); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("Commit = %v without an anchor, want ErrUnavailable", err)
+		}
+	}
+	if got := s.Head().ID; got != 1 {
+		t.Errorf("%d entries are stored, want 1", got)
 	}
 }
 

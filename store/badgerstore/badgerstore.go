@@ -37,7 +37,10 @@
 //  1. The directory and all that is in it is for the daemon's user only.
 //  2. One process has the directory open, by a lock on it.
 //  3. Nothing is written while the disk has less space left than Badger needs
-//     to put its memory in order: a full disk kills it, again at each start.
+//     to put its memory in order: a full disk kills it, again at each start. As
+//     much is held in a file beside the store, which is given up so that a store
+//     can be opened, and closed, on a disk that others have filled. It is taken
+//     again when Badger rests, and has to be whole before anything is written.
 //  4. An error from before the first byte went to Badger says that nothing is
 //     stored; any later one is ErrUnknown.
 //  5. No value is large enough for Badger's value log, which stays empty and
@@ -53,6 +56,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -113,13 +117,15 @@ type hooks struct {
 	badger badger.Options
 	free   func(dir string) (uint64, error)
 	sync   func(path string) error
+	// allocate gives a file its first bytes.
+	allocate func(f *os.File, bytes int64) error
 	// fault is called before and after each write to Badger, and its error
 	// taken for one of Badger's.
 	fault func() error
 }
 
 func defaultHooks(o Options) hooks {
-	return hooks{badgerOptions(o), freeSpace, syncFile, func() error { return nil }}
+	return hooks{badgerOptions(o), freeSpace, syncFile, allocate, func() error { return nil }}
 }
 
 func open(ctx context.Context, o Options, h hooks) (*Store, error) {
@@ -155,11 +161,12 @@ func openLocked(ctx context.Context, o Options, h hooks) (_ *Store, err error) {
 	}
 	s := &Store{disk: d, lock: lock}
 	if err := s.load(ctx); err != nil {
-		return nil, errors.Join(err, d.db.Close())
+		return nil, errors.Join(err, d.close())
 	}
 	if err := d.moor(s.Count()); err != nil {
-		return nil, errors.Join(err, d.db.Close())
+		return nil, errors.Join(err, d.close())
 	}
+	d.rest()
 	return s, nil
 }
 
@@ -171,13 +178,16 @@ func (s *Store) Close() error {
 	}
 	s.views.Wait()
 	err := until(time.After(closeWait), func() error {
-		return errors.Join(s.disk.db.Close(), s.disk.anchor.close(), s.lock.release())
+		return errors.Join(s.disk.close(), s.disk.anchor.close(), s.lock.release())
 	})
 	if err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}
 	return nil
 }
+
+// Writable implements store.Store.
+func (s *Store) Writable() error { return s.disk.space.check(need(store.Size{})) }
 
 // until calls do, and leaves it to itself when it is late. A Badger that has
 // not come to its end keeps the lock, because it may still write.

@@ -12,8 +12,6 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"golang.org/x/sys/unix"
-
-	"github.com/tokendrop/tokendrop/store"
 )
 
 // logSuffix ends the names of Badger's logs, which are numbered.
@@ -43,7 +41,24 @@ func prepareDir(path string) error {
 			return fmt.Errorf("closing the directory to others: %w", err)
 		}
 	}
-	return unix.Access(path, unix.W_OK|unix.X_OK)
+	if err := unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("a store has to be writable, also to be read: %w", err)
+	}
+	return checkNeighbour(path)
+}
+
+// checkNeighbour refuses a store that fills a file system of its own: what lies
+// beside it is to share its disk.
+func checkNeighbour(path string) error {
+	var inner, outer unix.Stat_t
+	if err := errors.Join(unix.Stat(path, &inner), unix.Stat(filepath.Dir(path), &outer)); err != nil {
+		return err
+	}
+	if inner.Dev != outer.Dev {
+		return errors.New("it is a file system of its own, and has to be a directory in one, " +
+			"because its anchor, its reserve and its snapshot lie beside it; let path end in a further name")
+	}
+	return nil
 }
 
 // checkOurs knows a store by its manifest. In one whose first start did not
@@ -80,29 +95,6 @@ func lockDir(path string) (*dirLock, error) {
 }
 
 func (l *dirLock) release() error { return l.dir.Close() }
-
-// freeSpace is the number of bytes on the file system that the process may
-// still fill.
-func freeSpace(dir string) (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
-	}
-	return st.Bavail * uint64(st.Bsize), nil
-}
-
-// checkSpace returns ErrUnavailable when less than need is left.
-func (d *disk) checkSpace(need uint64) error {
-	free, err := d.free(d.path)
-	if err != nil {
-		return fmt.Errorf("%w: asking for the free space: %w", store.ErrUnavailable, err)
-	}
-	if free < need {
-		return fmt.Errorf("%w: %d MiB are free on its disk, %d MiB are needed",
-			store.ErrUnavailable, free>>20, (need+1<<20-1)>>20)
-	}
-	return nil
-}
 
 // logs are the numbers of the logs in the directory, in ascending order.
 func logs(dir string) ([]int, error) {

@@ -1,8 +1,10 @@
 package badgerstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/rs/zerolog"
@@ -18,33 +20,80 @@ type disk struct {
 	path   string
 	log    zerolog.Logger
 	anchor *anchorFile
-	newest int // the number of the newest log whose name is known to be durable
+	space  *keeper
+	stop   func() // of rest
+	newest int    // the number of the newest log whose name is known to be durable
 }
 
 func openDisk(o Options, h hooks) (*disk, error) {
 	path := o.Path
 	d := &disk{hooks: h, path: path, log: o.Log}
-	if err := d.checkSpace(openReserve); err != nil {
-		return nil, err
+	r, err := openReserve(path, space, h.allocate)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store's reserve of space: %w", err)
+	}
+	d.space = &keeper{path: path, free: h.free, reserve: r}
+	if err := d.openBadger(); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return d, nil
+}
+
+func (d *disk) openBadger() error {
+	path := d.path
+	if err := d.space.lend(space); err != nil {
+		return err
 	}
 	if err := removeUnborn(path); err != nil {
-		return nil, fmt.Errorf("removing what an earlier process has begun: %w", err)
+		return fmt.Errorf("removing what an earlier process has begun: %w", err)
 	}
 	if err := d.syncLogs(); err != nil {
-		return nil, fmt.Errorf("syncing what an earlier process has left: %w", err)
+		return fmt.Errorf("syncing what an earlier process has left: %w", err)
 	}
-	db, err := badger.Open(h.badger)
+	db, err := badger.Open(d.badger)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	d.db = db
 	if d.newest, err = newestLog(path); err == nil {
 		err = d.sync(path)
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return errors.Join(err, db.Close())
 	}
-	return d, nil
+	return nil
+}
+
+// rest takes back what the reserve has given up, when Badger is done with it.
+func (d *disk) rest() {
+	if !d.space.lent {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	d.stop = func() { cancel(); <-ended }
+	go func() {
+		defer close(ended)
+		d.space.takeBackOnce(ctx, d.rests)
+	}()
+}
+
+// rests tells that Badger has nothing to write out or to merge.
+func (d *disk) rests() bool {
+	numbers, err := logs(d.path)
+	busy := func(l badger.LevelInfo) bool { return l.Adjusted >= 1 }
+	return err == nil && len(numbers) <= 1 && !slices.ContainsFunc(d.db.Levels(), busy)
+}
+
+// close closes Badger, which writes out what it has in memory.
+func (d *disk) close() error {
+	if d.stop != nil {
+		d.stop()
+	}
+	_ = d.space.lend(space) // what is committed is durable already
+	err := d.db.Close()
+	d.space.takeBack()
+	return errors.Join(err, d.space.reserve.close())
 }
 
 // Applied implements serial.Disk.
@@ -66,7 +115,7 @@ func (d *disk) has(key []byte) (bool, error) {
 func (d *disk) Write(change serial.Change) error {
 	size := change.Size()
 	size.Bytes += usesSize * len(change.Gone)
-	if err := d.checkSpace(need(size)); err != nil {
+	if err := d.space.admit(need(size)); err != nil {
 		return err
 	}
 	rows, err := rowsOf(change)
@@ -77,10 +126,8 @@ func (d *disk) Write(change serial.Change) error {
 	if err != nil {
 		return err
 	}
-	if change.Count.Restricted == change.Count.Head.ID && len(change.Entries) > 0 {
-		if err := d.anchor.announce(change.Count.Restricted); err != nil {
-			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-		}
+	if err := d.announce(&change); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	if err := d.write(append(rows, forgotten...), d.stage); err != nil {
 		return err
@@ -89,6 +136,15 @@ func (d *disk) Write(change serial.Change) error {
 		d.log.Warn().Err(err).Msg("a store that loses its last changes would not be noticed")
 	}
 	return nil
+}
+
+// announce writes to the anchor before Badger is written to, which a file system
+// that has stopped taking writes ends with a signal instead of an error.
+func (d *disk) announce(change *serial.Change) error {
+	if change.Count.Restricted == change.Count.Head.ID && len(change.Entries) > 0 {
+		return d.anchor.announce(change.Count.Restricted)
+	}
+	return d.anchor.write(d.anchor.now)
 }
 
 // write writes rows in one transaction, or by large if they do not fit into

@@ -142,17 +142,20 @@ func TestSpace(t *testing.T) {
 	var failure error
 	h.free = func(string) (uint64, error) { return free, failure }
 
-	free = openReserve - 1
+	free = space - 1
 	if _, err := open(t.Context(), o, h); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("open = %v without space, want ErrUnavailable", err)
 	}
-	free = openReserve
+	free = space
 	s := mustOpen(t, o, h)
 	batch := numbered(1)
-	enough := need(batch.Size().Add(store.Size{Bytes: 64})) // numbers and revisions come on top
-	for _, free = range []uint64{0, openReserve, need(batch.Size()) - 1} {
+	enough := space + need(batch.Size().Add(store.Size{Bytes: 64})) // numbers and revisions come on top
+	for _, free = range []uint64{0, space, space + need(batch.Size()) - 1} {
 		if err := s.Commit(t.Context(), batch); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("Commit = %v with %d free, want ErrUnavailable", err, free)
+		}
+		if err := s.Writable(); free < 2*space && !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("Writable = %v with %d free, want ErrUnavailable", err, free)
 		}
 	}
 	free, failure = enough, errors.New("statfs says no")
@@ -162,6 +165,10 @@ func TestSpace(t *testing.T) {
 	failure = nil
 	if err := s.Commit(t.Context(), batch); err != nil {
 		t.Errorf("Commit = %v with space again", err)
+	}
+	free = space // and the reserve is whole
+	if err := s.Writable(); err != nil {
+		t.Errorf("Writable = %v with space again", err)
 	}
 	checkNumbered(t, s)
 }

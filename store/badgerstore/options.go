@@ -5,8 +5,6 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-
-	"github.com/tokendrop/tokendrop/store"
 )
 
 const (
@@ -17,32 +15,11 @@ const (
 	numMemtables = 2
 	tableSize    = 4 << 20
 	levelSize    = 10 << 20
-	stallTables  = 8
+	stallTables  = 5
 
 	// valueBound is where Badger would move a value to its value log.
 	valueBound = 1 << 20
 )
-
-// reserve is the space on disk that has to be left before a commit, in bytes,
-// beside what the commit takes itself. Badger has at most these files in the
-// making at once:
-//
-//	logs of memtables         1 active, 2 queued, 1 being flushed, and an eighth more
-//	                          for the last transaction: 4 * 9 MiB               36 MiB
-//	tables of these memtables                                                   36 MiB
-//	compaction of level 0     8 tables of 8 MiB, and the level below           74 MiB
-//	compaction of another     1 table and the 10 it overlaps, 4 MiB each       44 MiB
-//
-// openReserve is without the compactions, which wait at first: a store that
-// could not commit any more can still be opened, and verify goes on.
-const (
-	openReserve = 72 << 20
-	reserve     = openReserve + 118<<20
-)
-
-// need is the free space without which a batch of that size is not begun. A
-// staged row is written twice, each time to a log and to a table.
-func need(size store.Size) uint64 { return uint64(reserve + 4*size.Bytes) }
 
 // badgerOptions states everything that matters, so that a new version of
 // Badger with other defaults changes nothing here.

@@ -46,7 +46,7 @@ func (s *Store) replace(now time.Time, step func() error) (before string, err er
 		return "", err
 	}
 	s.views.Wait()
-	err = until(time.After(closeWait), func() error { return errors.Join(s.disk.db.Close(), s.disk.anchor.close()) })
+	err = until(time.After(closeWait), func() error { return errors.Join(s.disk.close(), s.disk.anchor.close()) })
 	if err == nil {
 		before, err = replace(s.disk.path, now, step)
 	}
@@ -77,6 +77,9 @@ func replace(path string, now time.Time, step func() error) (before string, err 
 	restoring, restored := path+restoringSuffix, path+restoredSuffix
 	if _, err := os.Lstat(restoring); err != nil {
 		return "", err
+	}
+	if err := os.RemoveAll(ReservePath(restoring)); err != nil { // that of the path is the new one's
+		return "", fmt.Errorf("replacing the store: %w", err)
 	}
 	for _, move := range [][2]string{
 		{AnchorPath(restoring), AnchorPath(restored)},
@@ -134,7 +137,7 @@ func ignoreAbsent(err error) error {
 // not. The caller has the lock on that one.
 func removeLeft(path string) error {
 	for _, left := range []string{path + restoringSuffix, path + restoredSuffix} {
-		if err := errors.Join(os.RemoveAll(left), os.RemoveAll(AnchorPath(left))); err != nil {
+		if err := errors.Join(os.RemoveAll(left), os.RemoveAll(AnchorPath(left)), os.RemoveAll(ReservePath(left))); err != nil {
 			return fmt.Errorf("removing what an earlier restore has left: %w", err)
 		}
 	}

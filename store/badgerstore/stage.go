@@ -37,7 +37,15 @@ func (d *disk) recover() error {
 	if !committed {
 		return d.dropStaged()
 	}
-	if err := d.checkSpace(need(store.Size{Bytes: limits.Bytes})); err != nil {
+	size := store.Size{}
+	err = d.each(stagedKind, func(staged row) error {
+		size.Bytes += len(staged.key) + len(staged.value)
+		return nil
+	})
+	if err == nil {
+		err = d.space.lend(need(size))
+	}
+	if err != nil {
 		return err
 	}
 	return d.finish()

@@ -51,7 +51,7 @@ func decodeUses(value []byte) (store.Uses, error) {
 
 // WriteUses implements serial.Disk.
 func (d *disk) WriteUses(uses map[store.TokenID]store.Uses) error {
-	if err := d.checkSpace(need(store.Size{Bytes: usesSize * len(uses)})); err != nil {
+	if err := d.space.admit(need(store.Size{Bytes: usesSize * len(uses)})); err != nil {
 		return err
 	}
 	rows := make([]row, 0, len(uses))

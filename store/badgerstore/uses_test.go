@@ -22,12 +22,12 @@ func tokenUsed(t *testing.T, s *Store) []store.Used {
 func TestSpaceForUses(t *testing.T) {
 	o := testOptions(t.TempDir() + "/store")
 	h := defaultHooks(o)
-	free := need(store.Size{Bytes: 1 << 20})
+	free := space + need(store.Size{Bytes: 1 << 20})
 	h.free = func(string) (uint64, error) { return free, nil }
 	s := mustOpen(t, o, h)
 	commitUntil(t, s, 2)
 	used := tokenUsed(t, s)
-	free = reserve
+	free = space
 	if err := s.RecordUses(t.Context(), used); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("RecordUses = %v without space, want ErrUnavailable", err)
 	}

@@ -232,6 +232,9 @@ func (s *Store) Ledger(ctx context.Context) iter.Seq2[store.Entry, error] {
 	}
 }
 
+// Writable implements store.Store.
+func (*Store) Writable() error { return nil }
+
 // Close implements store.Store. The disk keeps what is on it.
 func (s *Store) Close() error {
 	_ = s.Stop()

@@ -119,6 +119,14 @@ func (s *Store) Marks() iter.Seq[store.Mark] { return s.store().Marks() }
 // Limits implements store.Store.
 func (s *Store) Limits() store.Limits { return s.store().Limits() }
 
+// Writable implements store.Store.
+func (s *Store) Writable() error {
+	if s.frozen.Load() {
+		return errExchange
+	}
+	return s.store().Writable()
+}
+
 // Commits implements store.Store. An exchange counts as one.
 func (s *Store) Commits() uint64 {
 	now := s.now.Load()

@@ -1,0 +1,126 @@
+package badgerstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tokendrop/tokendrop/store"
+)
+
+// space is what Badger may take of its disk, in bytes, beside what a commit
+// writes itself, until it has its memory in order and rests:
+//
+//	tables of memtables       2 queued and 1 that is being flushed, 9 MiB each  27 MiB
+//	compaction of level 0     its 5 tables, and the level below                 55 MiB
+//	compaction of another     1 table and the 10 it overlaps, 4 MiB each        44 MiB
+//
+// Measured was less than half of it. So much has to be free before a commit, and
+// so much has the reserve, with which a store is opened on a disk that is full.
+const space = 128 << 20
+
+// need is the free space without which a batch of that size is not begun. A
+// staged row is written twice, each time to a log and to a table.
+func need(size store.Size) uint64 { return space + 4*uint64(size.Bytes) }
+
+// readOnlyFlag is ST_RDONLY of statvfs(3), and MNT_RDONLY of statfs(2) elsewhere.
+const readOnlyFlag = 1
+
+// freeSpace is the number of bytes on the file system that the process may
+// still fill: none if it may not write.
+func freeSpace(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	if st.Flags&readOnlyFlag != 0 {
+		return 0, unix.EROFS
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// keeper keeps space for Badger. It is used by the one who writes, and by
+// itself after a start on a full disk.
+type keeper struct {
+	path string
+	free func(dir string) (uint64, error)
+
+	mu      sync.Mutex
+	reserve *reserve
+	lent    bool // Badger may still be using what the reserve has given up
+}
+
+// check returns ErrUnavailable when less than need is left, with the reserve
+// whole.
+func (k *keeper) check(need uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.has(need + k.reserve.missing())
+}
+
+func (k *keeper) has(need uint64) error {
+	free, err := k.free(k.path)
+	if err != nil {
+		return fmt.Errorf("%w: asking for the free space: %w", store.ErrUnavailable, err)
+	}
+	if free < need {
+		return fmt.Errorf("%w: %d MiB are free on its disk, %d MiB are needed",
+			store.ErrUnavailable, free>>20, (need+1<<20-1)>>20)
+	}
+	return nil
+}
+
+// admit is check, and makes the reserve whole.
+func (k *keeper) admit(need uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.has(need + k.reserve.missing()); err != nil {
+		return err
+	}
+	if err := k.reserve.take(); err != nil {
+		return fmt.Errorf("%w: keeping space in reserve: %w", store.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// lend gives the reserve up where less than need is left without it.
+func (k *keeper) lend(need uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.has(need) == nil {
+		return nil
+	}
+	k.lent = true
+	if err := k.reserve.giveUp(); err != nil {
+		return fmt.Errorf("%w: giving the reserve up: %w", store.ErrUnavailable, err)
+	}
+	return k.has(need)
+}
+
+// takeBack takes of what was given up as much as there is left.
+func (k *keeper) takeBack() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.lent {
+		_ = k.reserve.take() // whoever writes makes it whole, or says what is missing
+		k.lent = false
+	}
+}
+
+// takeBackOnce does when Badger rests, or not at all if ctx ends before.
+func (k *keeper) takeBackOnce(ctx context.Context, rests func() bool) {
+	for !rests() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(restPause):
+		}
+	}
+	k.takeBack()
+}
+
+// restPause is how often Badger is looked at that was opened on a full disk.
+const restPause = time.Second
