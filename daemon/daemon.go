@@ -154,7 +154,10 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 // readFiles reads the files that the configuration names. Its error is a
 // *config.Error.
 func (d *daemon) readFiles(cfg *config.Config) error {
-	var err error
+	err := checkAdminGroup(cfg)
+	if err != nil {
+		return err
+	}
 	if d.keys, err = readKeys(cfg); err != nil {
 		return err
 	}

@@ -36,6 +36,9 @@ func (d *daemon) reload(ctx context.Context, group *errgroup.Group, cfg *config.
 // daemon runs.
 func (d *daemon) load() (cfg *config.Config, bearer verify.Bearer, err error) {
 	if cfg, err = d.Load(); err == nil {
+		err = checkAdminGroup(cfg)
+	}
+	if err == nil {
 		bearer, err = readBearer(cfg)
 	}
 	return cfg, bearer, err

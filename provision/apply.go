@@ -13,6 +13,11 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 )
 
+// OrderDir stands for a drop directory in the ledger, and in the sources of
+// tokens, where a manifest came over the admin socket. No drop directory is
+// called so, and no policy is about it.
+const OrderDir = "admin"
+
 // Patch is a manifest on its way into the store.
 type Patch struct {
 	ID     store.PatchID

@@ -17,7 +17,7 @@ import (
 
 func (c *cli) apply() *cobra.Command {
 	var m manifests
-	var wait bool
+	var wait, prune, yes bool
 	cmd := &cobra.Command{
 		Use:   "apply [FILE|DIR|-...]",
 		Short: "Apply manifests once, and report what became of each",
@@ -33,12 +33,17 @@ drop directory is waited for as start_wait in [verify] says, and with --wait unt
 it has its outcome, whatever it waits for. What has failed is printed as validate
 prints it. The exit code is 1 if anything failed, or waits still.
 
+With --prune, prunes that "status" says are withheld because they would take more
+than prune_limit at once take place, in the directories that are named, or in all.
+That destroys: it is asked before on a terminal, and needs --yes elsewhere.
+
 Without a running daemon the store itself is changed, as its owner.`,
 		Example: `  tokendrop apply tokens.yaml
   tokendrop apply manifests/ -o json
   generate-tokens | tokendrop apply --format json -
   cp tokens.yaml /var/spool/tokendrop/ && tokendrop apply --wait /var/spool/tokendrop/tokens.yaml
-  tokendrop apply                        everything that lies in the drop directories`,
+  tokendrop apply                        everything that lies in the drop directories
+  tokendrop apply --prune --yes /etc/tokendrop/tokens.d`,
 		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m.stdin = cmd.InOrStdin()
@@ -58,11 +63,20 @@ Without a running daemon the store itself is changed, as its owner.`,
 				if err != nil {
 					return err
 				}
+				if prune {
+					pruned, err := c.prune(cmd, s, dropped, yes)
+					if err != nil {
+						return err
+					}
+					reports = append(reports, pruned...)
+				}
 				return c.printReports(cmd.OutOrStdout(), reports)
 			})
 		},
 	}
 	m.syntaxFlag(cmd)
+	yesFlag(cmd, &yes)
+	cmd.Flags().BoolVar(&prune, "prune", false, "let prunes take place that are withheld for their size")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the outcomes of dropped files, however long that takes")
 	return cmd
 }
@@ -101,6 +115,38 @@ nothing is renamed: what lies there is applied again at once.`,
 		},
 	}
 }
+
+// prune lets the prunes of whole directories take place that are withheld.
+func (c *cli) prune(cmd *cobra.Command, s admin.Service, places []admin.Place, yes bool) ([]fileReport, error) {
+	status, err := s.Status(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	var reports []fileReport
+	for _, d := range status.Drops {
+		if d.Withheld == nil || !slices.Contains(places, admin.Place{Dir: d.Name}) {
+			continue
+		}
+		question := fmt.Sprintf("In %s, %d tokens are stated by no patch any more, such as %s. Prune them?",
+			visible(d.Name), d.Withheld.Count, visible(strings.Join(d.Withheld.Tokens[:min(toldEach, len(d.Withheld.Tokens))], ", ")))
+		if err := c.confirm(cmd, yes, question); err != nil {
+			return nil, err
+		}
+		pruned, err := s.Prune(cmd.Context(), d.Name)
+		if err != nil {
+			return nil, err
+		}
+		r := fileReport{File: d.Path, Dir: d.Name, Outcome: prunedOutcome, Reasons: []string{fmt.Sprintf("%d tokens", pruned.Count)}, Warnings: []string{}, Entries: []admin.Change{}}
+		if pruned.Withheld != "" {
+			r.Outcome, r.Reasons = "withheld", []string{pruned.Withheld}
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// prunedOutcome is that of a prune, beside those of files.
+const prunedOutcome = "pruned"
 
 // everything is all that lies in drop directories.
 func everything(drops []config.Drop) []admin.Place {
@@ -211,7 +257,7 @@ func order(cmd *cobra.Command, s admin.Service, files []manifest) ([]fileReport,
 	reports := make([]fileReport, len(applied))
 	for i, a := range applied {
 		reports[i] = fileReport{
-			File: files[i].file, Dir: admin.OrderDir, Outcome: a.Outcome,
+			File: files[i].file, Dir: provision.OrderDir, Outcome: a.Outcome,
 			Reasons: problemLines(files[i].file, a.Problems), Warnings: problemLines(files[i].file, a.Warnings), Entries: a.Entries,
 		}
 	}
@@ -246,7 +292,9 @@ func droppedReports(seen []admin.Seen) []fileReport {
 	return reports
 }
 
-func (r *fileReport) applied() bool { return r.Outcome == "installed" || r.Outcome == "skipped" }
+func (r *fileReport) applied() bool {
+	return r.Outcome == "installed" || r.Outcome == "skipped" || r.Outcome == prunedOutcome
+}
 
 func (c *cli) printReports(w io.Writer, reports []fileReport) error {
 	if err := c.showReports(w, reports); err != nil {
@@ -280,7 +328,7 @@ func (r *fileReport) print(w io.Writer) {
 		for _, line := range r.Reasons {
 			fmt.Fprintln(w, visible(line))
 		}
-	case r.applied():
+	case r.applied() && r.Outcome != prunedOutcome:
 		fmt.Fprintf(w, "%s: %s%s\n", visible(r.File), r.Outcome, r.results())
 	case r.Outcome == "":
 		fmt.Fprintf(w, "%s: %s\n", visible(r.File), strings.Join(r.Reasons, "; "))

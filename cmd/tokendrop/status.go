@@ -132,8 +132,23 @@ func printDrop(w io.Writer, d *admin.DropStatus) {
 		}
 		failed = append(failed, strings.Join(lines, "\n"))
 	}
+	if d.Withheld != nil {
+		printSome(w, "not pruned in "+visible(d.Name), visibleAll(d.Withheld.Tokens), d.Withheld.Count)
+	}
 	printSome(w, "waiting in "+visible(d.Name), waiting, d.WaitingCount)
-	printSome(w, "failed in "+visible(d.Name)+`, to be retried with "tokendrop retry" once mended`, failed, d.FailedCount)
+	what := `, until "tokendrop retry" once it is mended`
+	if d.Mode == "keep" {
+		what = ", tried again by itself"
+	}
+	printSome(w, "failed in "+visible(d.Name)+what, failed, d.FailedCount)
+}
+
+func visibleAll(texts []string) []string {
+	shown := make([]string, len(texts))
+	for i, text := range texts {
+		shown[i] = visible(text)
+	}
+	return shown
 }
 
 // printSome prints the first of count items.

@@ -47,11 +47,14 @@ type Service interface {
 	// it. Nothing is changed.
 	Plan(ctx context.Context, manifests []Manifest) ([]Plan, error)
 	// Apply applies manifests that lie in no drop directory, one after the other,
-	// as OrderDir: their Dir is not looked at.
+	// as provision.OrderDir: their Dir is not looked at.
 	Apply(ctx context.Context, manifests []Manifest) ([]Applied, error)
 	// Look lets drop directories apply what lies in them now, and tells what
 	// became of what is wanted, by directory and path.
 	Look(ctx context.Context, w Wanted) ([]Seen, error)
+	// Prune takes the tokens of a drop directory that no patch in it states any
+	// more, however many they are, and tells how many that were.
+	Prune(ctx context.Context, dir string) (Pruned, error)
 	// Status says whether all is well.
 	Status(ctx context.Context) (Status, error)
 }

@@ -12,11 +12,6 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 )
 
-// OrderDir stands for a drop directory in the ledger, and in the sources of
-// tokens, where a manifest came over the socket. No drop directory is called so,
-// and no policy is about it.
-const OrderDir = "admin"
-
 // maxOrderPath bounds the path of an order, in bytes: Linux's PATH_MAX.
 const maxOrderPath = 4096
 
@@ -52,7 +47,7 @@ func (l *Local) Apply(ctx context.Context, manifests []Manifest) ([]Applied, err
 		}
 		of = append(of, i)
 		orders = append(orders, provision.Patch{
-			ID: id, Source: store.Source{Dir: OrderDir, Path: m.Path}, Author: author, Data: m.Data, Refusal: refusal(&m),
+			ID: id, Source: store.Source{Dir: provision.OrderDir, Path: m.Path}, Author: author, Data: m.Data, Refusal: refusal(&m),
 		})
 	}
 	results, err := l.Applier.Apply(context.WithoutCancel(ctx), orders)

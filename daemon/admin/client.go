@@ -85,6 +85,12 @@ func (c *Client) Look(ctx context.Context, w Wanted) (seen []Seen, err error) {
 	return seen, err
 }
 
+// Prune implements Service.
+func (c *Client) Prune(ctx context.Context, dir string) (p Pruned, err error) {
+	err = c.post(ctx, prunePath, Place{Dir: dir}, &p)
+	return p, err
+}
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
 	return c.do(ctx, http.MethodGet, path, nil, into)
 }

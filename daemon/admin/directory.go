@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/provision"
+	"github.com/tokendrop/tokendrop/store"
 )
 
 // Directory is a drop directory.
@@ -226,4 +228,18 @@ func orNone(list []string) []string {
 		return []string{}
 	}
 	return list
+}
+
+// Prune implements Service.
+func (l *Local) Prune(ctx context.Context, dir string) (Pruned, error) {
+	n, err := l.Applier.Prune(context.WithoutCancel(ctx), dir)
+	switch {
+	case err == nil:
+		return Pruned{Count: n}, nil
+	case errors.Is(err, provision.ErrNoPrune):
+		return Pruned{Withheld: err.Error()}, nil
+	case errors.Is(err, store.ErrUnknown) && l.Broken != nil:
+		l.Broken(err)
+	}
+	return Pruned{}, err
 }

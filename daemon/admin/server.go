@@ -20,6 +20,7 @@ const (
 	planPath    = "/plan"
 	applyPath   = "/apply"
 	lookPath    = "/look"
+	prunePath   = "/prune"
 	statusPath  = "/status"
 
 	// calledQuery says which token is meant.
@@ -84,6 +85,7 @@ func handler(s Service) http.Handler {
 	handleJSON(mux, planPath, maxManifests, func(r *http.Request, m []Manifest) (any, error) { return s.Plan(r.Context(), m) })
 	handleJSON(mux, applyPath, maxManifests, func(r *http.Request, m []Manifest) (any, error) { return s.Apply(r.Context(), m) })
 	handleJSON(mux, lookPath, maxManifests, func(r *http.Request, w Wanted) (any, error) { return s.Look(r.Context(), w) })
+	handleJSON(mux, prunePath, maxQuestion, func(r *http.Request, at Place) (any, error) { return s.Prune(r.Context(), at.Dir) })
 	return mux
 }
 

@@ -60,6 +60,15 @@ type DropStatus struct {
 	Failed       []FailedFile  `json:"failed"`
 	FailedCount  int           `json:"failed_count"`
 	Warnings     []string      `json:"warnings"`
+	Withheld     *Withheld     `json:"withheld"` // null: no prune is
+}
+
+// Withheld is a prune that does not take place.
+type Withheld struct {
+	Reason string   `json:"reason"`
+	Count  int      `json:"count"`  // of tokens that no patch states
+	Limit  int      `json:"limit"`  // of them may go at once
+	Tokens []string `json:"tokens"` // the first of them, as USER/NAME
 }
 
 // NotWatched is the state of a drop directory where no daemon runs.
@@ -128,6 +137,9 @@ func (l *Local) Status(ctx context.Context) (Status, error) {
 		if err != nil {
 			return s, err
 		}
+		if w := drop.Withheld; w != nil {
+			s.Problems = append(s.Problems, fmt.Sprintf("drop directory %s: a prune of %d tokens is withheld: %s", drop.Name, w.Count, w.Reason))
+		}
 		if drop.FailedCount > 0 {
 			s.Problems = append(s.Problems, fmt.Sprintf("drop directory %s: %d failed", drop.Name, drop.FailedCount))
 		}
@@ -148,6 +160,7 @@ func (l *Local) drop(ctx context.Context, d *Directory) (DropStatus, error) {
 	out := DropStatus{
 		Name: d.Name, Path: d.Path, Mode: string(d.AfterApply), Rescan: d.Rescan.String(), Settle: d.Settle.String(),
 		Tokens: l.Store.CountFrom(d.Name), Waiting: []WaitingFile{}, Failed: []FailedFile{}, Warnings: []string{},
+		Withheld: l.withheld(d.Name),
 	}
 	if d.Watching == nil {
 		out.State = NotWatched
@@ -173,6 +186,22 @@ func (l *Local) drop(ctx context.Context, d *Directory) (DropStatus, error) {
 		out.Failed = append(out.Failed, FailedFile{Path: f.Path, Reasons: orNone(f.Reasons), Since: f.Since})
 	}
 	return out, nil
+}
+
+// withheld is the prune of a directory that does not take place, nil where none
+// is known of.
+func (l *Local) withheld(dir string) *Withheld {
+	for _, w := range l.Applier.Withheld() {
+		if w.Dir != dir {
+			continue
+		}
+		told := &Withheld{Reason: string(w.Reason), Count: w.Count, Limit: w.Limit, Tokens: make([]string, len(w.Tokens))}
+		for i, name := range w.Tokens {
+			told.Tokens[i] = name.User + "/" + name.Name
+		}
+		return told
+	}
+	return nil
 }
 
 // watching tells what the daemon knows of the directory.

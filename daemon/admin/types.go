@@ -184,3 +184,10 @@ type Verdict struct {
 	Reason  string     `json:"reason,omitempty"`
 	Message string     `json:"message,omitempty"`
 }
+
+// Pruned is what became of a prune that was let go.
+type Pruned struct {
+	Count int `json:"count"` // of tokens
+	// Withheld is why nothing was pruned, empty where that is not so.
+	Withheld string `json:"withheld"`
+}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 
+	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -24,6 +25,9 @@ func (r *reading) check() {
 
 // checkDrop keeps the daemon's own files and what is dropped apart.
 func (r *reading) checkDrop(i int) {
+	if r.config.Drops[i].Name == provision.OrderDir {
+		r.problem(dropKey(i)+".name", "this is what history calls the orders that are given over the admin socket: use another name")
+	}
 	path, at := r.config.Drops[i].Path, dropKey(i)+".path"
 	if path == "" {
 		return // a problem already
