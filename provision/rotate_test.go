@@ -322,8 +322,8 @@ func TestUsers(t *testing.T) {
 	w.must("tokens:\n- {action: create, user: ci-bad, name: n, " + tok(0) + "}\n- {action: create, user: ci-good, name: n, " + tok(1) + "}\n")
 	for i, want := range []bool{true, false} {
 		rec, _ := w.index.ByName(store.Name{User: []string{"ci-bad", "ci-good"}[i], Name: "n"})
-		if _, rule, _ := w.index.Lookup(rec.Key(), nil); rule.Blocked != want {
-			t.Errorf("token %d is blocked: %v", i, rule.Blocked)
+		if got := w.index.Lookup(rec.Key()).Rule.Blocked; got != want {
+			t.Errorf("token %d is blocked: %v", i, got)
 		}
 	}
 }

@@ -18,8 +18,10 @@ import (
 // version wrote could grant more than it meant. Numbers are never used again.
 // The default is zero, but for an audience, which is DefaultAudience, for an
 // action, which is commonAction, for a credential's number, which is the
-// generation, written before it, and for the times after +: they are as created
-// at, which is written before them, and stored as what they differ from it.
+// generation, and for the times after +: they are as created at, and stored as
+// what they differ from it. A record begins with what its credentials take to be
+// decoded (headFields), so that they are found in the same time however long the
+// rest is.
 //
 //	record      1 description   2 type         3 scope*        4 scope set*
 //	            5 allowed ip*   6 audience     7 label key*    8 label value*
@@ -100,6 +102,11 @@ func millis(t time.Time) int64 {
 // the key it is stored under.
 func AppendRecord(b []byte, r *Record) []byte {
 	e := encoder{b}
+	e.time(13, r.CreatedAt)
+	e.number(15, r.Generation)
+	for i := range r.Credentials {
+		e.element(18, appendCredential(nil, &r.Credentials[i], r))
+	}
 	e.text(1, r.Description)
 	e.number(2, uint64(r.Type))
 	e.list(3, r.Scopes)
@@ -119,15 +126,10 @@ func AppendRecord(b []byte, r *Record) []byte {
 	}
 	e.time(10, r.NotBefore)
 	e.time(11, r.ExpiresAt)
-	e.time(13, r.CreatedAt)
 	e.timeFrom(r.CreatedAt, 12, r.IssuedAt)
 	e.timeFrom(r.CreatedAt, 14, r.UpdatedAt)
-	e.number(15, r.Generation)
 	e.text(16, r.Source.Dir)
 	e.text(17, r.Source.Path)
-	for i := range r.Credentials {
-		e.element(18, appendCredential(nil, &r.Credentials[i], r))
-	}
 	e.number(19, uint64(r.Revision))
 	e.number(20, uint64(r.ID))
 	return e.b
@@ -175,58 +177,12 @@ func DecodeRecord(name Name, b []byte) (Record, error) {
 // decodeRecord puts the lists of the record into the room, unless that is nil,
 // and takes its texts from the row itself.
 func decodeRecord(name Name, row string, room *Room) (Record, error) {
-	r := Record{Name: name, Audience: DefaultAudience, Active: true}
-	room.lend(&r)
-	err := fields(row, func(f field) error {
-		switch f.number {
-		case 1:
-			r.Description = f.text
-		case 2:
-			r.Type = Type(f.value)
-		case 3:
-			r.Scopes = append(r.Scopes, f.text)
-		case 4:
-			r.ScopeSets = append(r.ScopeSets, f.text)
-		case 5:
-			p, err := netip.ParsePrefix(f.text)
-			r.AllowedIPs = append(r.AllowedIPs, p)
-			return err
-		case 6:
-			r.Audience = f.text
-		case 7:
-			r.Labels = append(r.Labels, Label{Key: f.text})
-		case 8:
-			return setLast(r.Labels, f.text)
-		case 9:
-			r.Active = f.value == 0
-		case 10:
-			r.NotBefore = f.time()
-		case 11:
-			r.ExpiresAt = f.time()
-		case 12:
-			r.IssuedAt = f.timeFrom(r.CreatedAt)
-		case 13:
-			r.CreatedAt = f.time()
-			r.IssuedAt, r.UpdatedAt = r.CreatedAt, r.CreatedAt
-		case 14:
-			r.UpdatedAt = f.timeFrom(r.CreatedAt)
-		case 15:
-			r.Generation = f.value
-		case 16:
-			r.Source.Dir = f.text
-		case 17:
-			r.Source.Path = f.text
-		case 18:
-			return decodeCredential(f.text, &r, room)
-		case 19:
-			r.Revision = Revision(f.value)
-		case 20:
-			r.ID = TokenID(f.value)
-		default:
-			return errCorrupt
-		}
-		return nil
-	})
+	var r Record
+	room.lend(&r, name)
+	rest, err := r.decodeHead(row, room)
+	if err == nil {
+		err = r.decodeBody(rest)
+	}
 	if err == nil && len(r.Credentials) == 0 {
 		err = errCorrupt
 	}
@@ -237,20 +193,120 @@ func decodeRecord(name Name, row string, room *Room) (Record, error) {
 	return r, nil
 }
 
-// hasKey tells whether a key selects the token that has the row.
-func hasKey(row string, key token.Key) (has bool) {
-	_ = fields(row, func(f field) error {
-		if f.number != 18 {
-			return nil
-		}
-		return fields(f.text, func(f field) error {
-			if f.number == 1 || f.number == 8 {
-				has = has || f.text == string(key[:])
+// decodeHead reads what is first in a row: what the credentials take to be
+// decoded, and the credentials.
+func (r *Record) decodeHead(row string, room *Room) (rest string, err error) {
+	for row != "" {
+		f, rest, ok := cutField(row)
+		switch {
+		case !ok:
+			return "", errCorrupt
+		case f.number == 13:
+			r.CreatedAt = f.time()
+		case f.number == 15:
+			r.Generation = f.value
+		case f.number == 18:
+			if err := decodeCredential(f.text, r, room); err != nil {
+				return "", err
 			}
-			return nil
-		})
-	})
-	return has
+		default:
+			r.IssuedAt, r.UpdatedAt = r.CreatedAt, r.CreatedAt
+			return row, nil
+		}
+		row = rest
+	}
+	r.IssuedAt, r.UpdatedAt = r.CreatedAt, r.CreatedAt
+	return "", nil
+}
+
+// decodeBody reads what is behind that.
+func (r *Record) decodeBody(row string) error {
+	for row != "" {
+		f, rest, ok := cutField(row)
+		if !ok {
+			return errCorrupt
+		}
+		if err := r.decode(&f); err != nil {
+			return err
+		}
+		row = rest
+	}
+	return nil
+}
+
+func (r *Record) decode(f *field) error {
+	switch f.number {
+	case 1:
+		r.Description = f.text
+	case 2:
+		r.Type = Type(f.value)
+	case 3:
+		r.Scopes = append(r.Scopes, f.text)
+	case 4:
+		r.ScopeSets = append(r.ScopeSets, f.text)
+	case 5:
+		p, err := netip.ParsePrefix(f.text)
+		r.AllowedIPs = append(r.AllowedIPs, p)
+		return err
+	case 6:
+		r.Audience = f.text
+	case 7:
+		r.Labels = append(r.Labels, Label{Key: f.text})
+	case 8:
+		return setLast(r.Labels, f.text)
+	case 9:
+		r.Active = f.value == 0
+	case 10:
+		r.NotBefore = f.time()
+	case 11:
+		r.ExpiresAt = f.time()
+	case 12:
+		r.IssuedAt = f.timeFrom(r.CreatedAt)
+	case 14:
+		r.UpdatedAt = f.timeFrom(r.CreatedAt)
+	case 16:
+		r.Source.Dir = f.text
+	case 17:
+		r.Source.Path = f.text
+	case 19:
+		r.Revision = Revision(f.value)
+	case 20:
+		r.ID = TokenID(f.value)
+	default:
+		return errCorrupt
+	}
+	return nil
+}
+
+// hasKey tells whether a key selects the token that has the row.
+func hasKey(row string, key token.Key) bool {
+	for row != "" {
+		f, rest, ok := cutField(row)
+		switch {
+		case ok && f.number == 18:
+			if credentialHasKey(f.text, key) {
+				return true
+			}
+		case !ok || f.number != 13 && f.number != 15:
+			return false
+		}
+		row = rest
+	}
+	return false
+}
+
+func credentialHasKey(row string, key token.Key) bool {
+	for row != "" {
+		f, rest, ok := cutField(row)
+		if !ok {
+			return false
+		}
+		if (f.number == 1 || f.number == 8) && f.text == string(key[:]) {
+			return true
+		}
+		row = rest
+	}
+	return false
 }
 
 // setLast gives the label its value whose key has just been read.
@@ -267,42 +323,52 @@ func decodeCredential(row string, r *Record, room *Room) error {
 	r.Credentials = append(r.Credentials, Credential{IssuedAt: r.CreatedAt, Number: r.Generation})
 	c := &r.Credentials[len(r.Credentials)-1]
 	var key, digest bool
-	err := fields(row, func(f field) error {
-		switch f.number {
-		case 1:
-			key = true
-			return f.fill(c.Key[:])
-		case 2:
-			var sum [32]byte
-			digest = true
-			err := f.fill(sum[:])
-			c.Digest = token.DigestOf(sum)
-			return err
-		case 3:
-			c.IssuedAt = f.timeFrom(r.CreatedAt)
-		case 4:
-			c.GoodUntil = f.time()
-		case 5:
-			return f.fill(c.Pepper[:])
-		case 6:
-			c.Opaque = f.value != 0
-		case 10:
-			c.Number = f.value
-		default:
-			if c.Extra == nil {
-				c.Extra = room.extra(len(r.Credentials) - 1)
-			}
-			return c.Extra.decode(f)
+	for row != "" {
+		f, rest, ok := cutField(row)
+		if !ok {
+			return errCorrupt
 		}
-		return nil
-	})
+		if f.number > 6 && f.number != 10 && c.Extra == nil {
+			c.Extra = room.extra(len(r.Credentials) - 1)
+		}
+		if err := c.decode(&f, r.CreatedAt); err != nil {
+			return err
+		}
+		key, digest = key || f.number == 1, digest || f.number == 2
+		row = rest
+	}
 	if c.Extra != nil && c.Extra.Imported.Scheme == 0 && c.Extra.Former.IsZero() && len(c.Extra.Sealed) == 0 {
 		c.Extra = nil
 	}
-	if err == nil && (!key || digest == (c.Imported() != nil)) {
-		err = errCorrupt
+	if !key || digest == (c.Imported() != nil) {
+		return errCorrupt
 	}
-	return err
+	return nil
+}
+
+func (c *Credential) decode(f *field, created time.Time) error {
+	switch f.number {
+	case 1:
+		return f.fill(c.Key[:])
+	case 2:
+		if len(f.text) != len(c.Digest.Bytes()) {
+			return errCorrupt
+		}
+		c.Digest = token.DigestOf([32]byte([]byte(f.text)))
+	case 3:
+		c.IssuedAt = f.timeFrom(created)
+	case 4:
+		c.GoodUntil = f.time()
+	case 5:
+		return f.fill(c.Pepper[:])
+	case 6:
+		c.Opaque = f.value != 0
+	case 10:
+		c.Number = f.value
+	default:
+		return c.Extra.decode(*f)
+	}
+	return nil
 }
 
 // decode reads a field that few credentials have.
@@ -347,38 +413,53 @@ func (f field) timeFrom(base time.Time) time.Time {
 	return time.UnixMilli(millis(base) + protowire.DecodeZigZag(f.value-1)).UTC()
 }
 
-// fields calls do for each field of a row, and fails on what is no field. It
-// reads a string, where protowire would read bytes: what do is given can be kept
-// without a copy.
+// fields calls do for each field of a row, and fails on what is no field.
 func fields(row string, do func(field) error) error {
 	for row != "" {
-		tag, rest, ok := cutUvarint(row)
-		number, kind := protowire.DecodeTag(tag)
-		if !ok || number < protowire.MinValidNumber {
+		f, rest, ok := cutField(row)
+		if !ok {
 			return errCorrupt
 		}
-		f := field{number: number}
-		f.value, rest, ok = cutUvarint(rest)
-		switch {
-		case !ok, kind != protowire.VarintType && kind != protowire.BytesType:
-			return errCorrupt
-		case kind == protowire.BytesType:
-			if f.value > uint64(len(rest)) {
-				return errCorrupt
-			}
-			f.text, rest = rest[:f.value], rest[f.value:]
-			f.value = 0
-		}
-		row = rest
 		if err := do(f); err != nil {
 			return err
 		}
+		row = rest
 	}
 	return nil
 }
 
+// cutField cuts a field off. It reads a string, where protowire would read bytes:
+// what it returns can be kept without a copy.
+func cutField(row string) (f field, rest string, ok bool) {
+	tag, rest, ok := cutUvarint(row)
+	number, kind := protowire.DecodeTag(tag)
+	if !ok || number < protowire.MinValidNumber {
+		return field{}, "", false
+	}
+	f.number = number
+	f.value, rest, ok = cutUvarint(rest)
+	switch {
+	case !ok, kind != protowire.VarintType && kind != protowire.BytesType:
+		return field{}, "", false
+	case kind == protowire.BytesType:
+		if f.value > uint64(len(rest)) {
+			return field{}, "", false
+		}
+		f.text, rest = rest[:f.value], rest[f.value:]
+		f.value = 0
+	}
+	return f, rest, true
+}
+
 // cutUvarint cuts an unsigned varint off.
 func cutUvarint(s string) (v uint64, rest string, ok bool) {
+	if s != "" && s[0] < 0x80 {
+		return uint64(s[0]), s[1:], true
+	}
+	return cutLongUvarint(s)
+}
+
+func cutLongUvarint(s string) (v uint64, rest string, ok bool) {
 	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
 		v |= uint64(s[i]&0x7f) << (7 * i)
 		if s[i] < 0x80 {

@@ -2,9 +2,10 @@ package store
 
 import "net/netip"
 
-// Room is memory for the lists of one Record at a time, so that a Lookup need
-// not allocate. The zero Room is ready.
+// Room is memory for one Record at a time, so that a Lookup need not allocate.
+// The zero Room is ready.
 type Room struct {
+	record       Record // of a Found
 	scopes, sets []string
 	ips          []netip.Prefix
 	labels       []Label
@@ -12,8 +13,9 @@ type Room struct {
 	extras       [2]Extra // as many as a token has credentials
 }
 
-// lend has a record's lists begin in the room. None is nil.
-func (m *Room) lend(r *Record) {
+// lend begins a record, whose lists are in the room. None of these is nil.
+func (m *Room) lend(r *Record, name Name) {
+	*r = Record{Name: name, Audience: DefaultAudience, Active: true}
 	if m == nil {
 		return
 	}

@@ -74,6 +74,23 @@ func (s *slots) find(hash uint64, is func(place) bool) place {
 	return 0
 }
 
+// near is a place that find comes by at a hash, or would come by next; 0 if there
+// is none in the table.
+func (s *slots) near(hash uint64) place {
+	if s.len == 0 {
+		return 0
+	}
+	t, tag := s.of(hash)
+	if t.used == 0 {
+		return 0
+	}
+	i := t.home(tag)
+	for t.slots[i] == 0 {
+		i = t.next(i)
+	}
+	return place(t.slots[i] & (1<<placeBits - 1))
+}
+
 // put adds a place, which must not be there.
 func (s *slots) put(hash uint64, at place) {
 	s.grow(0)

@@ -114,8 +114,7 @@ func (l *Local) Tokens(ctx context.Context, f TokenFilter) iter.Seq2[Token, erro
 			if !ok {
 				continue
 			}
-			_, rule, _ := l.Store.Lookup(rec.Key(), nil)
-			if t := newToken(&rec, rule, uses[rec.ID], now); f.Admits(&t, now) && !yield(t, nil) {
+			if t := newToken(&rec, l.Store.Lookup(rec.Key()).Rule, uses[rec.ID], now); f.Admits(&t, now) && !yield(t, nil) {
 				return
 			}
 		}

@@ -35,8 +35,7 @@ func (l *Local) Token(ctx context.Context, called string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	_, rule, _ := l.Store.Lookup(rec.Key(), nil)
-	return newToken(&rec, rule, uses[rec.ID], l.Now()), nil
+	return newToken(&rec, l.Store.Lookup(rec.Key()).Rule, uses[rec.ID], l.Now()), nil
 }
 
 // Reveal implements Service.

@@ -1,10 +1,13 @@
 package verify
 
 import (
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/token"
@@ -23,7 +26,7 @@ func acme(tb testing.TB) token.Formats {
 
 func made(tb testing.TB, f token.Formats) token.Token {
 	tb.Helper()
-	tok, err := f.Generate(rand.Reader)
+	tok, err := f.Generate(cryptorand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -47,9 +50,9 @@ type counted struct {
 	lookups int
 }
 
-func (c *counted) Lookup(key token.Key, room *store.Room) (store.Record, store.Rule, bool) {
+func (c *counted) Lookup(key token.Key) store.Found {
 	c.lookups++
-	return c.Tokens.Lookup(key, room)
+	return c.Tokens.Lookup(key)
 }
 
 // every is a text of each kind, by what is said to it.
@@ -102,7 +105,7 @@ func opaque(text string) token.Token {
 // sibling is another token of the same key.
 func sibling(tb testing.TB, f token.Formats, of token.Token) string {
 	tb.Helper()
-	tok, err := f.GenerateFor(of.Key, rand.Reader)
+	tok, err := f.GenerateFor(of.Key, cryptorand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -119,7 +122,7 @@ func TestAskFormats(t *testing.T) {
 		}
 	}
 	for name, text := range e.bad {
-		if d := e.register().Ask(question(text), noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record.User != "" {
+		if d := e.register().Ask(question(text), noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record != nil {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
@@ -168,7 +171,19 @@ func TestAskDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// BenchmarkAsk decides among a million tokens. SPEC section 9: under 1 µs.
+// processorTime is what this process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// BenchmarkAsk decides among a million tokens, on 10,000 of each kind from all
+// over. SPEC section 9: under 1 µs. On a machine that has other things to do,
+// what counts is cpu-ns/op.
 func BenchmarkAsk(b *testing.B) {
 	const tokens = 1_000_000
 	formats := acme(b)
@@ -186,7 +201,7 @@ func BenchmarkAsk(b *testing.B) {
 			kind, tok = "opaque", opaque(fmt.Sprintf("%040x", made(b, token.Formats{}).Key))
 		}
 		batch.Put = append(batch.Put, of(fmt.Sprint(i), tok))
-		if i < 1024 {
+		if rand.IntN(tokens) < 10_000*3 {
 			texts[kind] = append(texts[kind], tok.Reveal())
 			texts["wrong secret"] = append(texts["wrong secret"], sibling(b, token.Formats{}, tok))
 			texts["unknown"] = append(texts["unknown"], made(b, token.Formats{}).Reveal())
@@ -198,9 +213,12 @@ func BenchmarkAsk(b *testing.B) {
 	for _, kind := range []string{"standard", "prefixed", "opaque", "unknown", "wrong secret", "malformed"} {
 		b.Run(kind, func(b *testing.B) {
 			b.ReportAllocs()
+			q, before := question(""), processorTime(b)
 			for i := 0; b.Loop(); i++ {
-				released(register.Ask(question(texts[kind][i%len(texts[kind])]), noon))
+				q.Text = texts[kind][i%len(texts[kind])]
+				released(register.Ask(q, noon))
 			}
+			b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

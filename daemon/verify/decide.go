@@ -17,9 +17,9 @@ type Decision struct {
 	// belongs to, and Credential the one of it that was proven. All are zero
 	// unless the secret was right.
 	Presented  token.Key
-	Record     store.Record
+	Record     *store.Record
 	Credential *store.Credential
-	room       *store.Room // where the record's lists are
+	room       *store.Room // where the record is
 	// Outdated: today the store would keep the credential in another form,
 	// which is made of Digest.
 	Outdated bool
@@ -36,14 +36,14 @@ func (d *Decision) used(client netip.Addr, now time.Time) store.Used {
 
 // identity is what a yes at the gate tells.
 func (d *Decision) identity(g *Gate) *identity {
-	return &identity{d.Presented, &d.Record, store.ExpandScopes(&d.Record, g.ScopeSets)}
+	return &identity{d.Presented, d.Record, store.ExpandScopes(d.Record, g.ScopeSets)}
 }
 
-// rooms are spare, so that the lists of a record need no new memory.
+// rooms are spare, so that records need no new memory.
 var rooms = sync.Pool{New: func() any { return new(store.Room) }}
 
-// Release gives back the memory of Record's lists and of Credential, which must
-// not be looked at any more: the next decision will be in there. Decisions that
+// Release gives back the memory of Record and of Credential, which must not be
+// looked at any more: the next decision will be in there. Decisions that
 // are not released are collected as garbage.
 func (d *Decision) Release() {
 	if d.room != nil {
@@ -54,7 +54,7 @@ func (d *Decision) Release() {
 
 // Tokens is what a Register looks in. store.Store is one.
 type Tokens interface {
-	Lookup(token.Key, *store.Room) (store.Record, store.Rule, bool)
+	Lookup(token.Key) store.Found
 	Revoked(key token.Key, user string) bool
 }
 
@@ -120,9 +120,9 @@ func (r *Register) askAny(q *Question, room *store.Room, now time.Time) Decision
 
 // ask decides on a token by its own key and digest.
 func (r *Register) ask(presented token.Token, q *Question, room *store.Room, now time.Time) Decision {
-	rec, rule, _ := r.Tokens.Lookup(presented.Key, room)
-	c := proven(&rec, r.Keys, presented, now)
-	return r.decision(&rec, rule, c, presented, q, now)
+	found := r.Tokens.Lookup(presented.Key)
+	c := proven(found.Credentials(room), r.Keys, presented, now)
+	return r.decision(&found, c, room, presented, q, now)
 }
 
 // askImported decides on a token by what other products may have kept of it.
@@ -131,22 +131,27 @@ func (r *Register) ask(presented token.Token, q *Question, room *store.Room, now
 func (r *Register) askImported(presented token.Token, q *Question, now time.Time) Decision {
 	d := Decision{Reason: InvalidToken}
 	for _, digest := range r.Keys.Imported(presented.Reveal()) {
-		rec, rule, _ := r.Tokens.Lookup(digest.Key(), nil)
-		c := provenImported(&rec, &digest, now)
+		found, room := r.Tokens.Lookup(digest.Key()), new(store.Room)
+		c := provenImported(found.Credentials(room), &digest, now)
 		if c != nil {
-			d = r.decision(&rec, rule, c, presented, q, now)
+			d = r.decision(&found, c, room, presented, q, now)
 		}
 	}
 	return d
 }
 
-func (r *Register) decision(rec *store.Record, rule store.Rule, c *store.Credential, presented token.Token, q *Question, now time.Time) Decision {
-	reason := Decide(rec, rule, c, q.Gate, &q.Request, now)
-	if reason == InvalidToken || q.User != "" && q.User != rec.User {
+// decision decides on what was found. Only the rest of a proven token is looked
+// at: how long that is, nobody else is to learn from the time that it takes.
+func (r *Register) decision(found *store.Found, c *store.Credential, room *store.Room, presented token.Token, q *Question, now time.Time) Decision {
+	if c == nil {
+		return Decision{Reason: InvalidToken}
+	}
+	rec, ok := found.Record(room)
+	if !ok || q.User != "" && q.User != rec.User {
 		return Decision{Reason: InvalidToken}
 	}
 	return Decision{
-		Reason: reason, Presented: c.Key, Record: *rec, Credential: c,
+		Reason: Decide(rec, found.Rule, c, q.Gate, &q.Request, now), Presented: c.Key, Record: rec, Credential: c,
 		Outdated: c.Imported() != nil || r.Keys.Outdated(c.Pepper), Digest: presented.Digest(),
 	}
 }
@@ -174,16 +179,16 @@ func Decide(rec *store.Record, rule store.Rule, proven *store.Credential, gate *
 	return gate.permits(rec, req)
 }
 
-// proven finds the credential of the record that the presented token is, nil if
-// it is none that was not replaced, or whose grace lasts. A regenerated secret
+// proven finds the one of a record's credentials that the presented token is,
+// nil if it is none that was not replaced, or whose grace lasts. A regenerated secret
 // keeps its key, so both credentials can have it. Every form of the digest is
 // computed, and one is compared, for unknown keys too (invariant 3).
-func proven(rec *store.Record, keys token.Keyring, presented token.Token, now time.Time) (found *store.Credential) {
+func proven(credentials []store.Credential, keys token.Keyring, presented token.Token, now time.Time) (found *store.Credential) {
 	compared := false
 	for form := range keys.Forms() {
 		digest, under := keys.Form(form, presented.Digest())
-		for i := range rec.Credentials {
-			c := &rec.Credentials[i]
+		for i := range credentials {
+			c := &credentials[i]
 			if c.Key != presented.Key || c.Pepper != under || c.Imported() != nil {
 				continue
 			}
@@ -200,10 +205,10 @@ func proven(rec *store.Record, keys token.Keyring, presented token.Token, now ti
 }
 
 // provenImported is proven for what another product kept of the token.
-func provenImported(rec *store.Record, digest *token.ImportedDigest, now time.Time) (found *store.Credential) {
+func provenImported(credentials []store.Credential, digest *token.ImportedDigest, now time.Time) (found *store.Credential) {
 	compared := false
-	for i := range rec.Credentials {
-		c := &rec.Credentials[i]
+	for i := range credentials {
+		c := &credentials[i]
 		if kept := c.Imported(); kept != nil {
 			compared = true
 			if kept.Equal(*digest) && lasts(c, now) {

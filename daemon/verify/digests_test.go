@@ -86,7 +86,7 @@ func TestAskForms(t *testing.T) {
 		}
 	}
 	for name, text := range e.bad {
-		if d := r.Ask(question(text), noon); d.Reason != InvalidToken || d.Outdated || d.Credential != nil || d.Record.User != "" {
+		if d := r.Ask(question(text), noon); d.Reason != InvalidToken || d.Outdated || d.Credential != nil || d.Record != nil {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}

@@ -158,7 +158,7 @@ type active struct {
 // introspection is what there is to tell about the token of a yes. What is
 // absent is left out.
 func introspection(d *Decision, sets map[string][]string) active {
-	rec := &d.Record
+	rec := d.Record
 	a := active{
 		Active: true, Scope: strings.Join(store.ExpandScopes(rec, sets), " "),
 		Username: rec.User, Sub: rec.User, TokenType: "Bearer", Aud: rec.Audience, Jti: d.Presented,

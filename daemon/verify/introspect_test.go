@@ -159,9 +159,10 @@ type ruled struct {
 	rule store.Rule
 }
 
-func (r ruled) Lookup(key token.Key, room *store.Room) (store.Record, store.Rule, bool) {
-	rec, _, ok := r.Tokens.Lookup(key, room)
-	return rec, r.rule, ok
+func (r ruled) Lookup(key token.Key) store.Found {
+	f := r.Tokens.Lookup(key)
+	f.Rule = r.rule
+	return f
 }
 
 // What needs a request to be judged is told, and left to who has the request.

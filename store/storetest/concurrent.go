@@ -67,7 +67,7 @@ func (b *bench) checkRound(width int) bool {
 		return false
 	}
 	for i := range 2 * width {
-		r, rule, ok := b.Lookup(key(i), nil)
+		r, rule, ok := looked(b, key(i))
 		if ok && rule.Reason != strconv.FormatUint(r.Generation, 10) {
 			b.Errorf("Lookup gives a token at %d with a rule at %s", r.Generation, rule.Reason)
 			return false

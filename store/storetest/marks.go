@@ -222,7 +222,7 @@ func testRules(b *bench) {
 	b.expectRule(carol, store.Rule{Blocked: true, Reason: "ca"})
 	b.commit(b.mark(b.write(), userRule("/users/ca*", store.Rule{})))
 	b.expectRule(carol, store.Rule{})
-	if r, rule, ok := b.Lookup(key(9), nil); ok || r.Credentials != nil || rule != (store.Rule{}) {
+	if r, rule, ok := looked(b, key(9)); ok || r.Credentials != nil || rule != (store.Rule{}) {
 		b.Errorf("Lookup = %+v, %+v, %v for what is not there", r, rule, ok)
 	}
 }
@@ -232,7 +232,7 @@ func (b *bench) expectRule(n store.Name, want store.Rule) {
 	b.Helper()
 	r, _ := b.ByName(n)
 	for range 2 {
-		if got, rule, ok := b.Lookup(r.Key(), nil); !ok || got.Name != n || rule != want {
+		if got, rule, ok := looked(b, r.Key()); !ok || got.Name != n || rule != want {
 			b.Errorf("Lookup = %v, %+v, %v, want %+v", got.Name, rule, ok, want)
 		}
 		b.reopen()

@@ -237,6 +237,16 @@ func (b *bench) checkForms(s state) {
 	}
 }
 
+// looked is all that Lookup finds.
+func looked(s store.Store, key token.Key) (store.Record, store.Rule, bool) {
+	f := s.Lookup(key)
+	r, ok := f.Record(nil)
+	if !ok {
+		return store.Record{}, f.Rule, false
+	}
+	return *r, f.Rule, true
+}
+
 func (b *bench) checkReaders(s state) {
 	b.Helper()
 	users := make(map[string][]store.Record)
@@ -251,7 +261,7 @@ func (b *bench) checkReaders(s state) {
 			if got, ok := b.ByKey(key); !ok || got.Name != name {
 				b.Errorf("ByKey = %v, %v, want %v", got.Name, ok, name)
 			}
-			got, rule, ok := b.Lookup(key, nil)
+			got, rule, ok := looked(b, key)
 			if want := ruleOf(s.Marks, name.User); !ok || got.Name != name || rule != want {
 				b.Errorf("Lookup = %v, %+v, %v, want %v, %+v", got.Name, rule, ok, name, want)
 			}

@@ -97,9 +97,7 @@ func (s *Store) CountFrom(dir string) int { return s.store().CountFrom(dir) }
 func (s *Store) Mark(id store.MarkID) (store.Mark, bool) { return s.store().Mark(id) }
 
 // Lookup implements store.Store.
-func (s *Store) Lookup(key token.Key, room *store.Room) (store.Record, store.Rule, bool) {
-	return s.store().Lookup(key, room)
-}
+func (s *Store) Lookup(key token.Key) store.Found { return s.store().Lookup(key) }
 
 // Revoked implements store.Store.
 func (s *Store) Revoked(key token.Key, user string) bool { return s.store().Revoked(key, user) }

@@ -65,7 +65,7 @@ func TestExchange(t *testing.T) {
 			return nil
 		})
 	}, func() (store.Store, error) {
-		if _, _, ok := s.Lookup(token.Key{1}, nil); !ok { // and does not wait
+		if f := s.Lookup(token.Key{1}); !f.Known() { // and does not wait
 			t.Error("the old store is gone before the new one is there")
 		}
 		return second, first.Close()
