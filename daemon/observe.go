@@ -32,10 +32,14 @@ func (d *daemon) newMetrics() *metrics.Metrics {
 }
 
 func (d *daemon) dropMetrics() []metrics.Drop {
+	withheld := map[string]int{}
+	for _, w := range d.applier.Withheld() {
+		withheld[w.Dir] = w.Count
+	}
 	var drops []metrics.Drop
 	for _, dir := range d.drops.dirs() {
 		s := dir.Status()
-		drop := metrics.Drop{Name: s.Name, OK: s.State == patches.Working, Waiting: map[string]int{}}
+		drop := metrics.Drop{Name: s.Name, OK: s.State == patches.Working, Waiting: map[string]int{}, Withheld: withheld[s.Name]}
 		for _, w := range s.Waiting {
 			drop.Waiting[string(w.Reason)]++
 		}
@@ -109,6 +113,9 @@ func (d *daemon) health() verify.Health {
 			h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: %s", s.Name, s.State))
 		}
 		h.Degraded = append(h.Degraded, stuck(&s)...)
+	}
+	for _, w := range d.applier.Withheld() {
+		h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: %d tokens not pruned: %s", w.Dir, w.Count, w.Reason))
 	}
 	return h
 }

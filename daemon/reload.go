@@ -66,6 +66,9 @@ func (d *daemon) apply(ctx context.Context, group *errgroup.Group, old, next *co
 	d.applier.Configure(d.keys.settings(next))
 	d.rules.Store(next.Gates())
 	d.observe(next)
+	for _, dir := range d.drops.dirs() {
+		dir.Reevaluate() // under the rules of now
+	}
 	d.drops.begin(ctx, group, want)
 	d.Log.Info().Msg("configuration reloaded")
 }

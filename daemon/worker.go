@@ -52,7 +52,14 @@ func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Ve
 
 // Swept implements patches.Handler.
 func (w worker) Swept(ctx context.Context, s patches.Sweep) error {
-	return w.applier.Swept(ctx, s.Dir, s.Present, s.Whole)
+	done, err := w.applier.Swept(ctx, s.Dir, s.Present, s.Whole)
+	if done.Pruned > 0 {
+		w.log.Warn().Str("drop", s.Dir).Int("tokens", done.Pruned).Msg("tokens pruned that no patch states any more")
+	}
+	if held := done.Withheld; held != nil {
+		w.log.Error().Str("drop", s.Dir).Int("tokens", held.Count).Int("limit", held.Limit).Str("why", string(held.Reason)).Msg("tokens not pruned")
+	}
+	return err
 }
 
 // tell logs and counts what became of a patch. Reasons name places, and no values.

@@ -92,7 +92,7 @@ func TestKeptSigned(t *testing.T) {
 		return s.apply(p)
 	}
 	sweep := func(present ...string) {
-		if err := s.Swept(t.Context(), "spool", present, len(present) > 0); err != nil {
+		if _, err := s.Swept(t.Context(), "spool", present, len(present) > 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,6 +18,7 @@ type keeping struct {
 	rules Rules
 	files map[string]string
 	last  map[string]Result
+	swept Sweeping // by the last sweep
 	id    int
 }
 
@@ -81,7 +82,8 @@ func (k *keeping) sweep() {
 			whole = false
 		}
 	}
-	if err := k.Swept(context.Background(), "spool", k.paths(), whole); err != nil {
+	var err error
+	if k.swept, err = k.Swept(context.Background(), "spool", k.paths(), whole); err != nil {
 		k.t.Fatal(err)
 	}
 }

@@ -80,19 +80,20 @@ func (a *Applier) Withheld() []Withheld {
 func (r Rules) prunes() bool { return r.Prune == PruneDelete || r.Prune == PruneDisable }
 
 // prune takes what no patch states any more, or says why it does not.
-func (a *Applier) prune(ctx context.Context, name string) error {
+func (a *Applier) prune(ctx context.Context, name string) (s Sweeping, err error) {
 	settings := a.Settings()
 	rules, d := settings.Rules[name], a.keeper.dir(name)
 	if !rules.prunes() {
 		d.judged = nil
 		a.withheld.set(name, nil)
-		return nil
+		return s, nil
 	}
 	j := a.judgeDir(name, &rules)
 	w := &Withheld{Dir: name, Count: len(j.unstated), Limit: rules.PruneLimit.of(j.of)}
 	switch {
 	case w.Count == 0:
-		w = nil
+		a.withheld.set(name, nil)
+		return s, nil
 	case d.empty:
 		w.Reason = NothingIn
 	case !d.isWhole():
@@ -102,13 +103,14 @@ func (a *Applier) prune(ctx context.Context, name string) error {
 	default:
 		a.withheld.set(name, nil)
 		d.judged = nil
-		return a.takeAll(ctx, &settings, name, j.unstated)
+		s.Pruned, err = a.takeAll(ctx, &settings, name, j.unstated)
+		return s, err
 	}
-	if w != nil {
-		w.Tokens = j.unstated[:min(len(j.unstated), maxWithheld)]
+	w.Tokens = j.unstated[:min(len(j.unstated), maxWithheld)]
+	if a.withheld.set(name, w) {
+		s.Withheld = w
 	}
-	a.withheld.set(name, w)
-	return nil
+	return s, nil
 }
 
 // Prune takes all tokens of a drop directory that no patch in it states any more,
@@ -130,12 +132,13 @@ func (a *Applier) Prune(ctx context.Context, name string) (int, error) {
 	}
 	d.judged = nil
 	unstated := a.judgeDir(name, &rules).unstated
-	if err := a.takeAll(ctx, &settings, name, unstated); err != nil {
-		return 0, fmt.Errorf("pruning: %w", err)
-	}
+	n, err := a.takeAll(ctx, &settings, name, unstated)
 	d.judged = nil
+	if err != nil {
+		return n, fmt.Errorf("pruning: %w", err)
+	}
 	a.withheld.set(name, nil)
-	return len(unstated), nil
+	return n, nil
 }
 
 // isWhole tells whether the last sweep has found every patch read and applied,
@@ -187,20 +190,21 @@ func (a *Applier) judgeDir(name string, rules *Rules) *judged {
 }
 
 // takeAll prunes tokens, in as few commits as can be. What one of them takes is
-// not there for the next, so a crash leaves nothing to repair.
-func (a *Applier) takeAll(ctx context.Context, settings *Settings, dir string, names []store.Name) error {
+// not there for the next, so a crash leaves nothing to repair. It tells how many
+// it has pruned.
+func (a *Applier) takeAll(ctx context.Context, settings *Settings, dir string, names []store.Name) (n int, err error) {
 	for chunk := range slices.Chunk(names, maxPruned) {
-		var err error
 		for range conflictRetries {
 			if err = a.take(ctx, settings, dir, chunk); !errors.Is(err, store.ErrConflict) {
 				break
 			}
 		}
 		if err != nil {
-			return err
+			return n, err
 		}
+		n += len(chunk)
 	}
-	return nil
+	return n, nil
 }
 
 // take prunes tokens in one commit, with an entry for each patch that is their

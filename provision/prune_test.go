@@ -208,7 +208,7 @@ func TestPruneUnread(t *testing.T) {
 	if _, err := k.Prune(t.Context(), "spool"); !errors.Is(err, ErrNoPrune) {
 		t.Error(err)
 	}
-	if err := k.Swept(t.Context(), "spool", k.paths(), true); err != nil { // nothing was handed in
+	if _, err := k.Swept(t.Context(), "spool", k.paths(), true); err != nil { // nothing was handed in
 		t.Fatal(err)
 	}
 	k.files["3.yaml"] = ensuresA
@@ -253,8 +253,11 @@ func TestPruneLimit(t *testing.T) {
 			if want != "" {
 				want += ": " + string(OverLimit)
 			}
-			if got := k.why(); got != want {
-				t.Fatalf("%q, want %q", got, want)
+			if got := k.why(); got != want || (k.swept.Withheld != nil) != (want != "") || want == "" && k.swept.Pruned != tt.take {
+				t.Fatalf("%q, want %q, %+v", got, want, k.swept)
+			}
+			if k.pass(); k.swept != (Sweeping{}) {
+				t.Errorf("it is news again: %+v", k.swept)
 			}
 			left := tt.have - tt.take
 			if want == "" {
@@ -359,7 +362,7 @@ func TestPruneFails(t *testing.T) {
 				}
 				return tt.after
 			}
-			err := k.Swept(context.Background(), "spool", k.paths(), true)
+			_, err := k.Swept(context.Background(), "spool", k.paths(), true)
 			if errors.Is(err, store.ErrUnknown) != tt.fatal || !tt.fatal && err != nil {
 				t.Fatal(err)
 			}

@@ -17,20 +17,27 @@ import (
 // has been read and applied, and there is one. It forgets the files that are gone,
 // and prunes. An error means what one of Apply does; what the store does not take
 // for now is left for the next time.
-func (a *Applier) Swept(ctx context.Context, dir string, present []string, whole bool) error {
+func (a *Applier) Swept(ctx context.Context, dir string, present []string, whole bool) (Sweeping, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.keeper.load(a.Store)
 	d := a.keeper.dir(dir)
 	d.whole, d.empty = whole && d.hasSeen(present), len(present) == 0
+	var s Sweeping
 	err := a.forget(ctx, dir, d.vanished(present))
 	if err == nil {
-		err = a.prune(ctx, dir)
+		s, err = a.prune(ctx, dir)
 	}
 	if err == nil || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
-		return nil
+		return s, nil
 	}
-	return fmt.Errorf("sweeping a drop directory: %w", err)
+	return s, fmt.Errorf("sweeping a drop directory: %w", err)
+}
+
+// Sweeping is what a sweep has brought.
+type Sweeping struct {
+	Pruned   int       // tokens
+	Withheld *Withheld // nil unless that is news
 }
 
 // forget takes back the marks of files that are gone. Where a serial number was
@@ -67,18 +74,21 @@ type withheld struct {
 	dirs map[string]Withheld
 }
 
-// set says what is withheld in a directory, nil for nothing.
-func (w *withheld) set(dir string, what *Withheld) {
+// set says what is withheld in a directory, nil for nothing. It tells whether
+// that is news.
+func (w *withheld) set(dir string, what *Withheld) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if what == nil {
 		delete(w.dirs, dir)
-		return
+		return false
 	}
 	if w.dirs == nil {
 		w.dirs = make(map[string]Withheld)
 	}
+	old := w.dirs[dir]
 	w.dirs[dir] = *what
+	return old.Reason != what.Reason || old.Count != what.Count
 }
 
 func (w *withheld) list() []Withheld {

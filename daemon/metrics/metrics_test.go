@@ -25,7 +25,7 @@ func source() Source {
 		Writable: func() bool { return false },
 		Drops: func() []Drop {
 			return []Drop{
-				{Name: "spool", OK: true, Waiting: map[string]int{"settling": 2, "unsigned": 1}},
+				{Name: "spool", OK: true, Waiting: map[string]int{"settling": 2, "unsigned": 1}, Withheld: 5},
 				{Name: "/srv/drop", OK: false},
 				{Name: "gone", OK: true},
 			}
@@ -84,6 +84,8 @@ func TestMetrics(t *testing.T) {
 		`tokendrop_patches_waiting{drop="spool",reason="settling"} 2`,
 		`tokendrop_patches_waiting{drop="spool",reason="unsigned"} 1`,
 		`tokendrop_drop_directory_ok{drop="spool"} 1`,
+		`tokendrop_prune_withheld{drop="spool"} 5`,
+		`tokendrop_prune_withheld{drop="unnamed 2"} 0`,
 		`tokendrop_drop_directory_ok{drop="unnamed 2"} 0`,
 		`tokendrop_tokens{state="active"} 3`,
 		`tokendrop_tokens{state="blocked"} 0`,

@@ -33,6 +33,8 @@ type Drop struct {
 	Name    string
 	OK      bool
 	Waiting map[string]int // patches, by what they wait for
+	// Withheld is how many tokens no patch states, and are not pruned.
+	Withheld int
 }
 
 // Descriptions of what is asked for at a scrape.
@@ -40,6 +42,7 @@ var (
 	readyDesc    = describe("tokendrop_ready", "Whether gates answer.")
 	storeDesc    = describe("tokendrop_store_writable", "Whether the store can be written to; while it cannot, as with a full disk, patches wait.")
 	dropDesc     = describe("tokendrop_drop_directory_ok", "Whether a drop directory is watched, and patches in it are applied.", "drop")
+	heldDesc     = describe("tokendrop_prune_withheld", "Tokens that no patch of a drop directory states any more, and that are not pruned; tokendrop status says why.", "drop")
 	waitingDesc  = describe("tokendrop_patches_waiting", "Patches without an outcome, by what they wait for; none where there are none.", "drop", "reason")
 	tokensDesc   = describe("tokendrop_tokens", "Tokens by state: the first of blocked, disabled, expired, active that holds. Counted anew every few seconds where there are very many.", "state")
 	expiringDesc = describe("tokendrop_tokens_expiring", "Active tokens that expire within that time, those of the shorter ones included. Counted with tokendrop_tokens.", "within")
@@ -68,7 +71,7 @@ func newState(m *Metrics, source Source) *state {
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{readyDesc, storeDesc, dropDesc, waitingDesc, tokensDesc, expiringDesc, stateDesc, appliedDesc} {
+	for _, d := range []*prometheus.Desc{readyDesc, storeDesc, dropDesc, heldDesc, waitingDesc, tokensDesc, expiringDesc, stateDesc, appliedDesc} {
 		ch <- d
 	}
 }
@@ -90,6 +93,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 			continue // it has just come, or is on its way out
 		}
 		gauge(dropDesc, number(d.OK), name)
+		gauge(heldDesc, float64(d.Withheld), name)
 		for reason, n := range d.Waiting {
 			gauge(waitingDesc, float64(n), name, reason)
 		}
