@@ -164,6 +164,9 @@ func (f *folder) syncFile(name string) error {
 		return nil // reading it will say so
 	}
 	defer file.close()
+	if st, err := file.stat(); err != nil || !st.plain() { // a FIFO would fail, and all of the group with it
+		return nil
+	}
 	return file.sync()
 }
 

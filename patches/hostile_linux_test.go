@@ -401,7 +401,7 @@ func TestRacing(t *testing.T) {
 				}
 			}
 			if good != i+1 {
-				t.Fatalf("%d good patches were applied of %d", good, i+1)
+				t.Fatalf("%d good patches were applied of %d\n%+v\n%s", good, i+1, td.dir.Status().Waiting, &td.log)
 			}
 		}
 		cancel()
@@ -419,5 +419,28 @@ func swapInto(ctx context.Context, in, path string, makers []func(at string) err
 			_ = os.Rename(made, path)
 		}
 		_ = os.RemoveAll(made)
+	}
+}
+
+// What takes a patch's name between the last look and the claim is claimed in
+// its place, given back, and costs its group nothing.
+func TestReplacedBeforeTheClaim(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("x.yaml", "x")
+	td.Drop("z.yaml", "z")
+	td.dir.step = func(step string) error {
+		if at := filepath.Join(td.path, "x.yaml"); step == "settled" {
+			must(t, os.Remove(at))
+			mkfifo(t, at)
+		}
+		return nil
+	}
+	td.Pass()
+	td.Applied("z")
+	td.NoClaims()
+	td.Logged("left alone", 1)
+	fi, err := os.Lstat(filepath.Join(td.path, "x.yaml"))
+	if must(t, err); fi.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("it is a %v now", fi.Mode())
 	}
 }
