@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -17,8 +18,11 @@ import (
 	"github.com/tokendrop/tokendrop/daemon/metrics"
 	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/patches"
-	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/swapstore"
 )
+
+// ErrNoStore: neither a daemon nor a store is there.
+var ErrNoStore = errors.New("there is no store")
 
 var errMemory = errors.New("no daemon is running, and a store in memory is gone with its daemon; start \"tokendrop serve\"")
 
@@ -40,27 +44,33 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := becomeOwner(cfg.Store.Path); err != nil {
+	if _, err := os.Stat(cfg.Store.Path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("no daemon is running at %s, and %w at %s", cfg.Admin.Socket, ErrNoStore, cfg.Store.Path)
+	}
+	regain, err := becomeOwner(cfg.Store.Path)
+	if err != nil {
 		return nil, nil, fmt.Errorf("no daemon is running at %s; opening its store at %s: %w", cfg.Admin.Socket, cfg.Store.Path, err)
 	}
 	st, err := OpenStore(ctx, cfg.Store, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, regain())
 	}
 	if err := keys.recognizes(st, cfg); err != nil {
-		return nil, nil, errors.Join(err, st.Close())
+		return nil, nil, errors.Join(err, st.Close(), regain())
 	}
-	return local(cfg, st, keys, author, log), st.Close, nil
+	swap := swapstore.New(st)
+	return local(cfg, swap, keys, author, log), func() error { return errors.Join(swap.Close(), regain()) }, nil
 }
 
 // local answers from a store that no daemon has.
-func local(cfg *config.Config, st store.Store, keys keys, author string, log zerolog.Logger) *admin.Local {
+func local(cfg *config.Config, st *swapstore.Store, keys keys, author string, log zerolog.Logger) *admin.Local {
 	rules := cfg.Gates()
 	l := &admin.Local{
 		Store: st, Formats: cfg.Tokens.Formats, Keys: keys.ring, Seal: keys.seal, Rules: func() *verify.Rules { return rules },
 		Now: time.Now, Applier: newApplier(st, keys.settings(cfg)), Uses: st, Author: author,
 	}
 	l.Backend, l.Path = storePlace(cfg)
+	l.Vault = &vault{cfg: cfg, keys: keys, store: st, applier: l.Applier, log: log}
 	counted := metrics.New(metrics.Source{}, time.Now) // and shown to nobody
 	directories := unwatched(cfg, func(c patches.Config) *patches.Dir {
 		return patches.New(c, worker{l.Applier, counted, log}, log)
@@ -69,25 +79,35 @@ func local(cfg *config.Config, st store.Store, keys keys, author string, log zer
 	return l
 }
 
-// becomeOwner gives up root for the user that the store belongs to, whose
-// daemon could not open what root leaves in there.
-func becomeOwner(path string) error {
+// becomeOwner gives up root for the user that the store belongs to, whose daemon
+// could not open what root leaves in there, until regain is called. Where there is
+// no store, the directory around it tells whose it would be.
+func becomeOwner(path string) (regain func() error, err error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(filepath.Dir(path))
+	}
 	if err != nil {
-		return cause(err)
+		return nil, cause(err)
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
-		return nil
+		return func() error { return nil }, nil
 	}
-	if err := syscall.Setgroups([]int{int(owner.Gid)}); err != nil {
-		return fmt.Errorf("becoming its owner: %w", err)
+	groups, err := syscall.Getgroups()
+	if err != nil {
+		return nil, fmt.Errorf("becoming its owner: %w", err)
 	}
-	if err := syscall.Setgid(int(owner.Gid)); err != nil {
-		return fmt.Errorf("becoming its owner: %w", err)
+	regain = func() error {
+		err := syscall.Setreuid(-1, 0)
+		return errors.Join(err, syscall.Setregid(-1, os.Getgid()), syscall.Setgroups(groups))
 	}
-	if err := syscall.Setuid(int(owner.Uid)); err != nil {
-		return fmt.Errorf("becoming its owner: %w", err)
+	err = errors.Join(syscall.Setgroups([]int{int(owner.Gid)}), syscall.Setregid(-1, int(owner.Gid)))
+	if err == nil {
+		err = syscall.Setreuid(-1, int(owner.Uid))
 	}
-	return nil
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("becoming its owner: %w", err), regain())
+	}
+	return regain, nil
 }

@@ -17,6 +17,7 @@ func (d *daemon) serveAdmin(cfg *config.Config) {
 	s.Backend, s.Path = storePlace(cfg)
 	s.Rules, s.Applier, s.Ready = d.rules.Load, d.applier, d.ready.Load
 	s.Daemon, s.Directories = d.tell, d.drops.directories
+	s.Vault = &vault{cfg: cfg, keys: d.keys, store: d.store, applier: d.applier, log: d.Log, replaced: d.replaced}
 	s.Broken = func(err error) {
 		select {
 		case d.broken <- err:
@@ -73,4 +74,23 @@ func lookOnce(ctx context.Context, dir *patches.Dir, enough func(patches.Status)
 		return nil, status, broken
 	}
 	return done, status, err
+}
+
+// keepSnapshot prepares the snapshot of a store that is on disk.
+func (d *daemon) keepSnapshot(cfg *config.Config) {
+	if cfg.Store.Backend == config.Memory {
+		return
+	}
+	d.snapshot = newSnapshots(d.store, cfg.Store.Path, d.Log)
+	d.snapshot.removeParts()
+	d.store.Committed = d.snapshot.noteChange
+}
+
+// replaced is told that another store has taken the place of the one that was
+// there, of which the snapshot is.
+func (d *daemon) replaced() {
+	d.Log.Warn().Msg("a backup was restored")
+	if d.snapshot != nil {
+		d.snapshot.noteChange()
+	}
 }

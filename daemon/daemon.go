@@ -38,6 +38,7 @@ import (
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/badgerstore"
 	"github.com/tokendrop/tokendrop/store/memstore"
+	"github.com/tokendrop/tokendrop/store/swapstore"
 )
 
 // Options are what Run is given beside the configuration.
@@ -54,10 +55,11 @@ type Options struct {
 // the daemon cannot start or cannot go on. It expects a umask under which
 // nothing is open to others before it has its mode.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
-	st, err := OpenStore(ctx, cfg.Store, o.Log)
+	opened, err := OpenStore(ctx, cfg.Store, o.Log)
 	if err != nil {
 		return err
 	}
+	st := swapstore.New(opened)
 	err = newDaemon(st, o).run(ctx, cfg)
 	if errors.Is(err, store.ErrUnknown) {
 		return err // nothing may touch the files before they are opened anew
@@ -70,16 +72,21 @@ func OpenStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.S
 	if c.Backend == config.Memory {
 		return memstore.Open(nil, memstore.Faults{})
 	}
-	return badgerstore.Open(ctx, badgerstore.Options{Path: c.Path, Log: log})
+	st, err := badgerstore.Open(ctx, badgerstore.Options{Path: c.Path, Log: log})
+	if err != nil {
+		return nil, adviseDamaged(c.Path, err)
+	}
+	return st, nil
 }
 
 type daemon struct {
 	Options
-	store    store.Store
+	store    *swapstore.Store
 	keys     keys
 	applier  *provision.Applier
 	rehasher *rehasher
 	uses     *usage.Recorder
+	snapshot *snapshots // nil: the store is in memory
 	drops    drops
 	ready    atomic.Bool
 	metrics  *metrics.Metrics
@@ -98,7 +105,7 @@ func newApplier(st store.Store, settings provision.Settings) *provision.Applier 
 	return a
 }
 
-func newDaemon(st store.Store, o Options) *daemon {
+func newDaemon(st *swapstore.Store, o Options) *daemon {
 	d := &daemon{Options: o, store: st, uses: usage.New(st, time.Now, o.Log), began: time.Now(), broken: make(chan error, 1)}
 	d.service = &admin.Local{Store: st, Now: time.Now, Uses: d.uses}
 	d.metrics = d.newMetrics()
@@ -117,6 +124,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	d.rules.Store(cfg.Gates())
 	d.observe(cfg)
 	d.serveAdmin(cfg)
+	d.keepSnapshot(cfg)
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := d.servers(ctx, cfg)
 	if err != nil {
@@ -129,6 +137,9 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	group.Go(func() error { return d.uses.Run(ctx) })
 	group.Go(func() error { return d.rehasher.run(ctx) })
 	group.Go(func() error { return boundGarbage(ctx) })
+	if d.snapshot != nil {
+		group.Go(func() error { return d.snapshot.run(ctx) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-d.broken:
@@ -180,6 +191,9 @@ func (d *daemon) flush(ctx context.Context) error {
 		return err
 	}
 	err := d.uses.Flush(ctx)
+	if d.snapshot != nil && !errors.Is(err, store.ErrUnknown) {
+		d.snapshot.flush(ctx)
+	}
 	if err == nil || errors.Is(err, store.ErrUnknown) {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/memstore"
+	"github.com/tokendrop/tokendrop/store/swapstore"
 )
 
 // Invariant 4: no test leaves a goroutine.
@@ -82,7 +83,7 @@ func runOn(t *testing.T, cfg *config.Config, disk *memstore.Disk, faults memstor
 		ready = true
 		cancel()
 	}}
-	return ready, newDaemon(st, o).run(ctx, cfg)
+	return ready, newDaemon(swapstore.New(st), o).run(ctx, cfg)
 }
 
 // files lists what lies in a drop directory, beside the lock.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/memstore"
+	"github.com/tokendrop/tokendrop/store/swapstore"
 )
 
 // Invariant 4, and 3: what was used shortly before the end is stored, or the
@@ -39,7 +40,7 @@ func TestUsesAtTheEnd(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			d := newDaemon(st, Options{Log: zerolog.Nop()})
+			d := newDaemon(swapstore.New(st), Options{Log: zerolog.Nop()})
 			d.OnReady = func() {
 				for r := range st.Tokens() {
 					d.uses.Count(store.Used{Token: r.ID, Name: r.Name, CredentialUse: store.CredentialUse{

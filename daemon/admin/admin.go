@@ -15,8 +15,10 @@ package admin
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +57,11 @@ type Service interface {
 	// Prune takes the tokens of a drop directory that no patch in it states any
 	// more, however many they are, and tells how many that were.
 	Prune(ctx context.Context, dir string) (Pruned, error)
+	// Backup writes all that the store holds at this moment, as package dump has
+	// it. What fails later leaves a part, which is no backup.
+	Backup(ctx context.Context, to io.Writer) error
+	// Restore brings back what a backup holds, or only tells what that would do.
+	Restore(ctx context.Context, from *os.File, order Restoring) (Restored, error)
 	// Status says whether all is well.
 	Status(ctx context.Context) (Status, error)
 }
@@ -87,6 +94,7 @@ type Local struct {
 	// Directories lists the drop directories, in the order of the configuration.
 	Directories func() []Directory
 	Digests     Digests
+	Vault       Vault
 }
 
 // Uses is who tells when tokens were used. store.Store is one.

@@ -86,6 +86,7 @@ func handler(s Service) http.Handler {
 	handleJSON(mux, applyPath, maxManifests, func(r *http.Request, m []Manifest) (any, error) { return s.Apply(r.Context(), m) })
 	handleJSON(mux, lookPath, maxManifests, func(r *http.Request, w Wanted) (any, error) { return s.Look(r.Context(), w) })
 	handleJSON(mux, prunePath, maxQuestion, func(r *http.Request, at Place) (any, error) { return s.Prune(r.Context(), at.Dir) })
+	handleVault(mux, s)
 	return mux
 }
 
@@ -134,7 +135,7 @@ func stream[T any](w http.ResponseWriter, list iter.Seq2[T, error], err error) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	out := &parts{to: w}
+	out := &parts{to: w, kind: ndjsonType}
 	b := bufio.NewWriterSize(out, streamPart)
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
@@ -155,16 +156,17 @@ func stream[T any](w http.ResponseWriter, list iter.Seq2[T, error], err error) {
 	_ = b.Flush() // the client may be gone: nobody to tell
 }
 
-// parts writes a list part by part.
+// parts writes a long answer part by part.
 type parts struct {
 	to    http.ResponseWriter
+	kind  string // the answer's content type
 	begun bool
 }
 
 func (p *parts) Write(b []byte) (int, error) {
 	if !p.begun {
 		p.begun = true
-		p.to.Header().Set("Content-Type", ndjsonType)
+		p.to.Header().Set("Content-Type", p.kind)
 	}
 	if err := inTime(p.to); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, fmt.Errorf("answering in time: %w", err)

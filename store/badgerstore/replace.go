@@ -53,19 +53,35 @@ func (s *Store) replace(now time.Time, step func() error) (before string, err er
 	return before, errors.Join(err, s.lock.release())
 }
 
-// ReplaceDamaged is Replace for a store that cannot be opened. Its directory may
-// be gone.
-func ReplaceDamaged(path string, now time.Time) (before string, err error) {
-	lock, err := lockDir(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return replace(path, now, func() error { return nil })
-	}
-	if err != nil {
-		return "", err
-	}
-	before, err = replace(path, now, func() error { return nil })
-	return before, errors.Join(err, lock.release())
+// Damaged is a store that cannot be opened, and that nobody else can try to open
+// or to replace meanwhile.
+type Damaged struct {
+	path string
+	lock *dirLock
 }
+
+// HoldDamaged takes hold of the store at the path, whose directory may be gone.
+func HoldDamaged(path string) (*Damaged, error) {
+	if err := finishReplace(path, func() error { return nil }); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	lock, err := lockDir(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Damaged{path, lock}, nil
+}
+
+// Replace is that of a Store.
+func (d *Damaged) Replace(now time.Time) (before string, err error) {
+	return replace(d.path, now, func() error { return nil })
+}
+
+// Release lets others try.
+func (d *Damaged) Release() error { return d.lock.release() }
 
 // replace calls step before each step and after the last, for tests: its error
 // stands for a crash.
@@ -80,6 +96,9 @@ func replace(path string, now time.Time, step func() error) (before string, err 
 	}
 	if err := os.RemoveAll(ReservePath(restoring)); err != nil { // that of the path is the new one's
 		return "", fmt.Errorf("replacing the store: %w", err)
+	}
+	if err := os.Remove(ReservePath(restoring)); ignoreAbsent(err) != nil {
+		return "", err // the one at the path is kept
 	}
 	for _, move := range [][2]string{
 		{AnchorPath(restoring), AnchorPath(restored)},

@@ -90,14 +90,21 @@ func TestReplaceDamaged(t *testing.T) {
 	made := mustOpen(t, testOptions(path), smallHooks(testOptions(path)))
 	commitUntil(t, made, 6)
 	_ = made.Close()
-	if _, err := ReplaceDamaged(o.Path, time.UnixMilli(0)); !errors.Is(err, ErrLocked) {
-		t.Errorf("an open store is replaced: %v", err)
+	if _, err := HoldDamaged(o.Path); !errors.Is(err, ErrLocked) {
+		t.Errorf("an open store is held: %v", err)
 	}
 	_ = s.Close()
 	if err := os.Truncate(filepath.Join(o.Path, "MANIFEST"), 3); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReplaceDamaged(o.Path, time.UnixMilli(0)); err != nil {
+	d, err := HoldDamaged(o.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Replace(time.UnixMilli(0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Release(); err != nil {
 		t.Fatal(err)
 	}
 	if last := checkNumbered(t, mustOpen(t, o, smallHooks(o))); last != 5 {

@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -40,6 +41,16 @@ func freeSpace(dir string) (uint64, error) {
 		return 0, unix.EROFS
 	}
 	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// SpareSpace is the number of bytes beside the store at path that others may
+// fill without holding up its commits.
+func SpareSpace(path string) (uint64, error) {
+	free, err := freeSpace(filepath.Dir(path))
+	if err != nil || free < space {
+		return 0, err
+	}
+	return free - space, nil
 }
 
 // keeper keeps space for Badger. It is used by the one who writes, and by

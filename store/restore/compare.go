@@ -139,7 +139,7 @@ func (c *comparison) findAbsent() error {
 
 // nameDropped finds tokens of today that the backup has not.
 func (c *comparison) nameDropped() error {
-	if c.Present == nil {
+	if c.Present == nil || c.Wanted != nil {
 		return nil
 	}
 	for rec, err := range c.Present.Records() {
@@ -156,7 +156,7 @@ func (c *comparison) nameDropped() error {
 
 // nameLifted finds what is revoked or blocked today and would not be.
 func (c *comparison) nameLifted() error {
-	if c.Present == nil {
+	if c.Present == nil || c.Wanted != nil {
 		return nil
 	}
 	for m, err := range c.Present.Marks() {

@@ -48,6 +48,9 @@ type Sides struct {
 	Today store.Reader
 	// Exactly: what is known since goes.
 	Exactly bool
+	// Wanted tells which tokens are to come back; nil for all. If it is set, no
+	// others go, and no mark changes.
+	Wanted func(*store.Record) bool
 
 	marks     map[store.MarkID]string // that the new store gets
 	continues bool                    // one ledger goes on where the other one ends
@@ -160,6 +163,9 @@ func (s *Sides) revoked(key token.Key, user string) bool {
 
 // admit is what comes back of a token; false if nothing does.
 func (s *Sides) admit(rec store.Record) (store.Record, bool) {
+	if s.Wanted != nil && !s.Wanted(&rec) {
+		return rec, false
+	}
 	good := make([]store.Credential, 0, len(rec.Credentials))
 	for _, c := range rec.Credentials {
 		if !s.revoked(c.Key, rec.User) && (c.Former().IsZero() || !s.revoked(c.Former(), rec.User)) {

@@ -408,3 +408,41 @@ func TestRestoreMany(t *testing.T) {
 		t.Errorf("restored %+v", got.Summary)
 	}
 }
+
+// Single tokens come back, and nothing else changes.
+func TestOnly(t *testing.T) {
+	today, backup := story(t)
+	before := len(today.ledger())
+	only := func(wanted ...string) (diff *Diff, err error) {
+		err = today.View(t.Context(), func(v store.View) error {
+			s := Sides{Backup: backup, Present: v, Today: today, Wanted: func(r *store.Record) bool { return slices.Contains(wanted, r.Name.Name) }}
+			var batch store.Batch
+			diff, batch, err = s.Only(today.Limits(), store.Entry{Patch: store.PatchID{0xee, byte(today.Head().ID)}, Time: when, Dir: "admin", Path: "restore"})
+			if err != nil {
+				return err
+			}
+			return today.Commit(t.Context(), batch)
+		})
+		return diff, err
+	}
+	diff, err := only("deleted", "revoked", "rotated", "same")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectItems(t, "revive", diff.Revive, map[string]string{"/users/deleted/deleted": WhyGone, "/users/rotated/rotated": WhyReplaced})
+	expectItems(t, "withheld", diff.Withheld, map[string]string{"/users/revoked/revoked": WhyRevoked})
+	if diff.Drop.Count+diff.Add.Count+diff.Change.Count != 0 || diff.Same != 1 {
+		t.Errorf("too much happens: %+v", diff)
+	}
+	if got, want := today.names(), []string{"deleted", "described", "disabled", "expired", "half", "later", "rotated", "same"}; !slices.Equal(got, want) {
+		t.Errorf("tokens %v, want %v", got, want)
+	}
+	if n := len(today.ledger()); n != before+1 {
+		t.Errorf("%d entries are new", n-before)
+	}
+	today.drop("deleted")
+	today.create("thief", 1)
+	if _, err := only("deleted"); err == nil {
+		t.Error("a key has two tokens")
+	}
+}

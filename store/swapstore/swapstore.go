@@ -34,9 +34,9 @@ type Store struct {
 	frozen atomic.Bool
 	use    sync.RWMutex // held for reading by whoever uses more of a store than its memory
 
-	// Committed is called after each commit that was stored, with what it
-	// changed; nil for nobody. It must not wait.
-	Committed func(*store.Batch)
+	// Committed is called after each commit that was stored; nil for nobody. It
+	// must not wait.
+	Committed func()
 }
 
 var _ store.Store = (*Store)(nil)
@@ -61,7 +61,7 @@ func (s *Store) store() store.Store { return s.now.Load().Store }
 // store by what replace returns, which is called while nobody uses more of the
 // old one than its memory. If either fails the old store stays, unless replace
 // returns a store beside its error.
-func (s *Store) Exchange(prepare func() error, replace func() (store.Store, error)) error {
+func (s *Store) Exchange(prepare func() error, replace func(old store.Store) (store.Store, error)) error {
 	s.frozen.Store(true)
 	defer s.frozen.Store(false)
 	s.use.Lock()   // whoever writes has come to an end
@@ -71,7 +71,7 @@ func (s *Store) Exchange(prepare func() error, replace func() (store.Store, erro
 	}
 	s.use.Lock()
 	defer s.use.Unlock()
-	st, err := replace()
+	st, err := replace(s.store())
 	if st != nil {
 		s.now.Store(&content{st, s.Commits() + 1})
 	}
@@ -138,7 +138,7 @@ func (s *Store) Head() store.Head { return s.store().Head() }
 func (s *Store) Commit(ctx context.Context, batch store.Batch) error {
 	err := s.write(func(st store.Store) error { return st.Commit(ctx, batch) })
 	if err == nil && s.Committed != nil {
-		s.Committed(&batch)
+		s.Committed()
 	}
 	return err
 }

@@ -1,0 +1,224 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/provision"
+	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/badgerstore"
+	"github.com/tokendrop/tokendrop/store/dump"
+	"github.com/tokendrop/tokendrop/store/restore"
+	"github.com/tokendrop/tokendrop/store/swapstore"
+	"github.com/tokendrop/tokendrop/store/token"
+)
+
+// restorePath stands in the ledger where a patch has its path.
+const restorePath = "restore"
+
+// vault backs the store up, and restores it. Everybody else goes on meanwhile:
+// verify answers from the store that there was until the other one takes its
+// place, and patches wait.
+type vault struct {
+	cfg     *config.Config
+	keys    keys
+	store   *swapstore.Store
+	applier *provision.Applier
+	log     zerolog.Logger
+	// replaced is called when another store has taken the place; nil for nobody.
+	replaced func()
+}
+
+// Backup implements admin.Vault.
+func (v *vault) Backup(ctx context.Context, to io.Writer) error {
+	return v.store.View(ctx, func(view store.View) error {
+		_, err := dump.Write(to, time.Now(), view)
+		return err
+	})
+}
+
+// Spool implements admin.Spool. Where the store is, there is space and nobody
+// else.
+func (v *vault) Spool() (*os.File, error) { return admin.NamelessFile(besideStore(v.cfg.Store)) }
+
+// besideStore is the directory around the store; empty if that is in memory.
+func besideStore(c config.Store) string {
+	if c.Backend == config.Memory {
+		return ""
+	}
+	return filepath.Dir(c.Path)
+}
+
+// Restore implements admin.Vault. An error that is store.ErrUnknown leaves a
+// store that cannot be used any more.
+func (v *vault) Restore(ctx context.Context, from *os.File, order admin.Restoring, author string) (admin.Restored, error) {
+	f, err := dump.Open(from)
+	if err != nil {
+		return admin.Restored{}, err
+	}
+	r := restoring{vault: v, ctx: ctx, sides: restore.Sides{Backup: f, Today: v.store, Exactly: order.Exactly, Wanted: wanted(&order)}}
+	switch {
+	case order.Rehearse:
+		err = r.rehearse()
+	case r.sides.Wanted != nil:
+		err = r.alone(author, f, r.some)
+	default:
+		err = r.alone(author, f, r.all)
+	}
+	if err != nil {
+		return admin.Restored{}, fmt.Errorf("restoring: %w", err)
+	}
+	return restored(&f.Summary, r.diff, r.before, !order.Rehearse), nil
+}
+
+// wanted tells which tokens are named, nil if all are meant.
+func wanted(o *admin.Restoring) func(*store.Record) bool {
+	if len(o.Users)+len(o.Keys) == 0 {
+		return nil
+	}
+	return func(rec *store.Record) bool {
+		if slices.Contains(o.Users, rec.User) {
+			return true
+		}
+		return slices.ContainsFunc(rec.Keys(), func(key token.Key) bool { return slices.Contains(o.Keys, key) })
+	}
+}
+
+// restoring is a Restore under way.
+type restoring struct {
+	*vault
+
+	ctx    context.Context // that of the call
+	sides  restore.Sides
+	entry  store.Entry
+	diff   *restore.Diff
+	before string
+}
+
+// view calls do with what there is today.
+func (r *restoring) view(do func() error) error {
+	return r.store.View(r.ctx, func(present store.View) error {
+		r.sides.Present = present
+		return do()
+	})
+}
+
+func (r *restoring) rehearse() error {
+	return r.view(func() (err error) {
+		r.diff, err = r.sides.Compare(time.Now())
+		return err
+	})
+}
+
+// alone calls do while no patch is planned or applied.
+func (r *restoring) alone(author string, f *dump.File, do func() error) error {
+	return r.applier.Alone(func(own store.Entry) error {
+		r.entry = own
+		r.entry.Dir, r.entry.Path, r.entry.Author, r.entry.SHA256 = provision.OrderDir, restorePath, author, f.Sum
+		return do()
+	})
+}
+
+// some brings single tokens back.
+func (r *restoring) some() error {
+	var batch store.Batch
+	err := r.view(func() (err error) {
+		r.diff, batch, err = r.sides.Only(r.store.Limits(), r.entry)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.store.Commit(r.ctx, batch)
+}
+
+// all makes another store and puts it in the place of today's.
+func (r *restoring) all() error {
+	var made store.Store
+	err := r.store.Exchange(func() (err error) {
+		made, err = r.make()
+		return err
+	}, func(old store.Store) (store.Store, error) { return r.replace(old, made) })
+	if err == nil && r.replaced != nil {
+		r.replaced()
+	}
+	return err
+}
+
+// make makes the other store. Nothing of today's is changed.
+func (r *restoring) make() (store.Store, error) {
+	c := r.cfg.Store
+	if c.Backend != config.Memory {
+		path, err := badgerstore.NewPath(c.Path)
+		if err != nil {
+			return nil, err
+		}
+		c.Path = path
+	}
+	made, err := OpenStore(r.ctx, c, r.log)
+	if err != nil {
+		return nil, apart(err)
+	}
+	err = r.view(func() (err error) {
+		r.diff, err = r.sides.Make(r.ctx, made, r.entry)
+		return err
+	})
+	if err == nil {
+		err = r.keys.recognizes(made, r.cfg)
+	}
+	if err != nil {
+		return nil, apart(errors.Join(err, made.Close()))
+	}
+	return made, nil
+}
+
+// apart is an error of another store than today's, of which it tells nothing:
+// not that today's is unknown.
+func apart(err error) error { return errors.New(err.Error()) }
+
+// replace puts the other store in the place of the old one.
+func (r *restoring) replace(old, made store.Store) (store.Store, error) {
+	onDisk, ok := old.(*badgerstore.Store)
+	if !ok {
+		return made, old.Close()
+	}
+	if err := made.Close(); err != nil {
+		return nil, apart(err)
+	}
+	var failed error
+	r.before, failed = onDisk.Replace(time.Now())
+	now, err := OpenStore(context.WithoutCancel(r.ctx), r.cfg.Store, r.log)
+	if err != nil { // neither of the two can be used
+		return nil, fmt.Errorf("%w: %w", store.ErrUnknown, errors.Join(failed, err))
+	}
+	return now, failed
+}
+
+func restored(s *dump.Summary, d *restore.Diff, before string, done bool) admin.Restored {
+	return admin.Restored{
+		Time: s.Time, Entries: s.ID, Sum: fmt.Sprintf("%x", s.Sum),
+		Revive: group(d.Revive), Add: group(d.Add), Change: group(d.Change), Drop: group(d.Drop),
+		Withheld: group(d.Withheld), Lift: group(d.Lift), Same: d.Same, Done: done, Before: before,
+	}
+}
+
+func group(g restore.Group) admin.Group {
+	out := admin.Group{Count: g.Count, First: make([]admin.GroupItem, len(g.First))}
+	for i, item := range g.First {
+		out.First[i] = admin.GroupItem{User: item.User, Name: item.Name.Name, Why: item.Why}
+		if !item.Key.IsZero() {
+			out.First[i].Key = &item.Key
+		}
+	}
+	return out
+}
