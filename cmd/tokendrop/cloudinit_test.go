@@ -13,11 +13,8 @@ func TestCloudInitExample(t *testing.T) {
 	w := newWorkshop(t)
 	w.expectCommands("cloud-init", "cloud-init schema --config-file user-data.yaml",
 		"cloud-init --file user-data.yaml single --name write_files --frequency always", "systemctl enable --now tokendrop")
-	text, err := os.ReadFile(examplesDir + "cloud-init/user-data.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	here := strings.NewReplacer("/var/spool/tokendrop", w.drop, "root:tokendrop", "root:root").Replace(string(text))
+	text := exampleText(t, "cloud-init/user-data.yaml")
+	here := strings.NewReplacer("/var/spool/tokendrop", w.drop, "root:tokendrop", "root:root").Replace(text)
 	if err := os.WriteFile(w.root+"/user-data.yaml", []byte(here), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -40,12 +37,8 @@ func TestCloudInitExample(t *testing.T) {
 // these, and no others.
 func (w *workshop) expectCommands(example string, want ...string) {
 	w.t.Helper()
-	text, err := os.ReadFile(examplesDir + example + "/README.md")
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	var got []string
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(exampleText(w.t, example+"/README.md")) {
 		if command, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), "    "); ok {
 			got = append(got, command)
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // What the daemon cannot read is waited for, for ever: it holds neither the
@@ -64,6 +63,7 @@ func TestUnreadable(t *testing.T) {
 func TestWritersForAnotherUser(t *testing.T) {
 	writers := []writer{ansibleWriter, cloudInitWriter, puppetWriter, plainWriters[slices.IndexFunc(plainWriters, isInstall)]}
 	requireWriters(t, writers)
+	t.Parallel()
 	w := newWorkshop(t)
 	w.runAs(&syscall.Credential{Uid: nobody, Gid: nobody})
 	w.start()
@@ -109,14 +109,5 @@ func (w *workshop) putReadable(name string) {
 // awaitLog waits until the daemon has logged something.
 func (m *machine) awaitLog(text string) {
 	m.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for !strings.Contains(m.log.String(), text) {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			m.t.Fatalf("the daemon does not log %s\n%s", text, m.log)
-		}
-	}
+	m.await(func() bool { return strings.Contains(m.log.String(), text) }, "the daemon does not log "+text)
 }

@@ -147,6 +147,7 @@ func requireWriters(t *testing.T, writers []writer) {
 func TestWriters(t *testing.T) {
 	writers := slices.Concat(plainWriters, managers)
 	requireWriters(t, writers)
+	t.Parallel()
 	w := newWorkshop(t)
 	w.start()
 	want := []string{".tokendrop"}
@@ -209,16 +210,22 @@ func (w *workshop) expectListing(want []string) {
 }
 
 // awaitVerdict waits until verify says so of a token.
-func (w *workshop) awaitVerdict(text, want string) {
-	w.t.Helper()
+func (m *machine) awaitVerdict(text, want string) {
+	m.t.Helper()
+	m.await(func() bool { return m.verify(text) == want }, "verify does not say "+want)
+}
+
+// await waits until something is so that nobody tells of.
+func (m *machine) await(done func() bool, complaint string) {
+	m.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
-	for w.verify(text) != want {
+	for !done() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			w.t.Fatalf("verify says %s, want %s", w.verify(text), want)
+			m.t.Fatalf("%s\n%s", complaint, m.log)
 		}
 	}
 }

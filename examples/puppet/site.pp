@@ -1,0 +1,3 @@
+tokendrop::manifest { 'deploy.yaml':
+  source => 'puppet:///modules/tokendrop/deploy.yaml',
+}
