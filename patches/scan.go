@@ -79,7 +79,7 @@ func (d *Dir) walk(rel string, found func(string)) {
 		d.watch.add(d.tree.abs(rel)) // it may be mended
 		return
 	case err != nil:
-		d.passOver(rel, "cannot be opened: "+err.Error())
+		d.unreadable(rel, "cannot be opened", err)
 		return
 	}
 	if at == rel { // what Kubernetes has published changes as a whole only
@@ -87,7 +87,7 @@ func (d *Dir) walk(rel string, found func(string)) {
 	}
 	entries, err := d.entries(at)
 	if err != nil {
-		d.passOver(rel, "cannot be read: "+err.Error())
+		d.unreadable(rel, "cannot be read", err)
 		return
 	}
 	for _, e := range entries {
@@ -116,6 +116,20 @@ const notPlain = "it is not a regular file with one link"
 // passOver leaves a subdirectory alone, with all that may be in it.
 func (d *Dir) passOver(rel, why string) {
 	d.leaveAlone(rel, why)
+	d.unlisted()
+}
+
+// unreadable passes over a subdirectory. One that has gone since its name was
+// read, as the directories do that Puppet locks files with, is nothing to tell.
+func (d *Dir) unreadable(rel, what string, err error) {
+	if rel == "." || !errors.Is(err, fs.ErrNotExist) {
+		d.leaveAlone(rel, what+": "+err.Error())
+	}
+	d.unlisted()
+}
+
+// unlisted notes that there may be more in the directory than was seen.
+func (d *Dir) unlisted() {
 	if d.keep != nil {
 		d.keep.listed = false
 	}
