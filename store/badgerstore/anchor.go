@@ -149,6 +149,9 @@ func (f *anchorFile) put(a Anchor) error {
 func (f *anchorFile) write(a Anchor) error {
 	sequence := f.sequence + 1
 	if _, err := f.file.WriteAt(encodeSlot(&a, sequence), int64(sequence%2)*slotSpace); err != nil {
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			err = e.Err // anybody may be told
+		}
 		return fmt.Errorf("writing the store's anchor: %w", err)
 	}
 	f.now, f.sequence = a, sequence

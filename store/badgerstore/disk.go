@@ -41,7 +41,7 @@ func openDisk(o Options, h hooks) (*disk, error) {
 
 func (d *disk) openBadger() error {
 	path := d.path
-	if err := d.space.lend(space); err != nil {
+	if err := d.space.lend(openSpace); err != nil {
 		return err
 	}
 	if err := removeUnborn(path); err != nil {
@@ -90,7 +90,7 @@ func (d *disk) close() error {
 	if d.stop != nil {
 		d.stop()
 	}
-	_ = d.space.lend(space) // what is committed is durable already
+	_ = d.space.lend(openSpace) // what is committed is durable already
 	err := d.db.Close()
 	d.space.takeBack()
 	return errors.Join(err, d.space.reserve.close())
@@ -126,8 +126,8 @@ func (d *disk) Write(change serial.Change) error {
 	if err != nil {
 		return err
 	}
-	if err := d.announce(&change); err != nil {
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	if err := d.space.try(func() error { return d.announce(&change) }); err != nil {
+		return err
 	}
 	if err := d.write(append(rows, forgotten...), d.stage); err != nil {
 		return err

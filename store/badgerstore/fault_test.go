@@ -142,15 +142,15 @@ func TestSpace(t *testing.T) {
 	var failure error
 	h.free = func(string) (uint64, error) { return free, failure }
 
-	free = space - 1
+	free = openSpace - 1
 	if _, err := open(t.Context(), o, h); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("open = %v without space, want ErrUnavailable", err)
 	}
-	free = space
+	free = openSpace
 	s := mustOpen(t, o, h)
 	batch := numbered(1)
 	enough := space + need(batch.Size().Add(store.Size{Bytes: 64})) // numbers and revisions come on top
-	for _, free = range []uint64{0, space, space + need(batch.Size()) - 1} {
+	for _, free = range []uint64{0, openSpace, space + need(batch.Size()) - 1} {
 		if err := s.Commit(t.Context(), batch); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("Commit = %v with %d free, want ErrUnavailable", err, free)
 		}

@@ -211,6 +211,13 @@ func TestKill(t *testing.T) {
 // the last batch that it has called done.
 func killAfter(t *testing.T, path string, lines int) (acknowledged uint64) {
 	t.Helper()
+	return killAfterHook(t, path, lines, func() {})
+}
+
+// killAfterHook is killAfter with something that happens before, while the child
+// goes on. It may be the child's end.
+func killAfterHook(t *testing.T, path string, lines int, before func()) (acknowledged uint64) {
+	t.Helper()
 	c := child(path)
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -219,7 +226,7 @@ func killAfter(t *testing.T, path string, lines int) (acknowledged uint64) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	said := bufio.NewScanner(out)
+	said, done := bufio.NewScanner(out), make(chan bool)
 	for n := 0; said.Scan(); n++ {
 		var number uint64
 		if _, err := fmt.Sscanf(said.Text(), "done %d", &number); err == nil {
@@ -228,10 +235,15 @@ func killAfter(t *testing.T, path string, lines int) (acknowledged uint64) {
 			acknowledged = number - 1
 		}
 		if n == lines {
-			_ = c.Process.Kill()
+			go func() {
+				defer close(done)
+				before()
+				_ = c.Process.Kill()
+			}()
 		}
 	}
 	_, _ = io.Copy(io.Discard, out)
+	<-done
 	if err := c.Wait(); err == nil {
 		t.Fatal("the child ended before it was killed")
 	}

@@ -23,6 +23,11 @@ import (
 // so much has the reserve, with which a store is opened on a disk that is full.
 const space = 128 << 20
 
+// openSpace is what has to be free to open or to close a store, when Badger puts
+// in order what it has, and nothing is written. It is less than the reserve has,
+// which gives way a little each time it is needed.
+const openSpace = space * 3 / 4
+
 // need is the free space without which a batch of that size is not begun. A
 // staged row is written twice, each time to a log and to a table.
 func need(size store.Size) uint64 { return space + 4*uint64(size.Bytes) }
@@ -61,7 +66,8 @@ type keeper struct {
 
 	mu      sync.Mutex
 	reserve *reserve
-	lent    bool // Badger may still be using what the reserve has given up
+	lent    bool  // Badger may still be using what the reserve has given up
+	refused error // the disk has not taken what was written to it last
 }
 
 // check returns ErrUnavailable when less than need is left, with the reserve
@@ -69,7 +75,23 @@ type keeper struct {
 func (k *keeper) check(need uint64) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.refused != nil {
+		return k.refused
+	}
 	return k.has(need + k.reserve.missing())
+}
+
+// try writes something that does not matter, and remembers whether that went
+// well: a disk that takes nothing any more ends Badger.
+func (k *keeper) try(write func() error) error {
+	err := write()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refused = err
+	return err
 }
 
 func (k *keeper) has(need uint64) error {

@@ -54,6 +54,9 @@ func (d *disk) WriteUses(uses map[store.TokenID]store.Uses) error {
 	if err := d.space.admit(need(store.Size{Bytes: usesSize * len(uses)})); err != nil {
 		return err
 	}
+	if err := d.space.try(func() error { return d.anchor.write(d.anchor.now) }); err != nil {
+		return err
+	}
 	rows := make([]row, 0, len(uses))
 	for id, u := range uses {
 		rows = append(rows, row{usesKey(id), store.AppendUses(nil, &u)})
