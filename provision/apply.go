@@ -102,9 +102,6 @@ const conflictRetries = 20
 func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) {
 	settings := a.Settings()
 	texts := reader{settings: &settings, now: a.Now(), groups: remembered(a.Groups)}.readAll(patches) // side by side with what another directory applies
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.keeper.load(a.Store)
 	results := make([]Result, 0, len(patches))
 	for len(results) < len(patches) {
 		some, err := a.applySome(ctx, &settings, texts[len(results):])
@@ -122,8 +119,12 @@ func (a *Applier) Apply(ctx context.Context, patches []Patch) ([]Result, error) 
 }
 
 // applySome applies as many of the patches as one transaction admits, at
-// least one.
+// least one. Between two of them it is another directory's turn, if one waits
+// (sync.Mutex lets nobody starve).
 func (a *Applier) applySome(ctx context.Context, settings *Settings, patches []text) ([]Result, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keeper.load(a.Store)
 	var err error
 	var askLedger, tooLarge bool
 	for range conflictRetries {
