@@ -28,6 +28,7 @@ path = %[2]q
 [[drop]]
 name = "drop"
 path = %[1]q
+strict = false  # wherever it is tried
 
 [verify]
 listen = [%[4]q]
