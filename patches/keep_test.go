@@ -268,7 +268,9 @@ func TestKeptPutOff(t *testing.T) {
 func TestKeptUndelivered(t *testing.T) {
 	td := newKeepDir(t)
 	td.Drop("a.yaml", "undelivered")
-	td.Pass()
+	if next := td.Pass(); next != putOffMin {
+		t.Errorf("comes back after %v", next)
+	}
 	td.Waits("a.yaml", Unfinishable)
 	td.Swept(partly("a.yaml"))
 	td.After(putOffMin).Pass()

@@ -3,6 +3,7 @@ package patches
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,30 +16,32 @@ func (td *keepDir) Link(target, rel string) {
 
 // Invariant 6, in keep mode: links are followed inside the directory.
 func TestLinks(t *testing.T) {
-	const left = "left alone"
-	for name, tt := range map[string]struct{ target, want string }{
-		"to a file":               {"real.yaml", "real"},
-		"to another name":         {"data/plain.txt", "plain"},
-		"to a hidden one":         {".store/x", "hidden"},
-		"through a directory":     {"./data//deep/../plain.txt", "plain"},
-		"through a link":          {"chain", "plain"},
-		"through a linked folder": {"folder/plain.txt", "plain"},
-		"out of it":               {"../outside.yaml", left},
-		"out and back":            {"../drop/real.yaml", left},
-		"out below":               {"data/deep/../../../outside.yaml", left},
-		"through an escape":       {"escape/outside.yaml", left},
-		"absolute":                {"/etc/hostname", left},
-		"dangling":                {"nothing.yaml", left},
-		"below a file":            {"real.yaml/x.yaml", left},
-		"a loop":                  {"x.yaml", left},
-		"a longer loop":           {"loop", left},
-		"to a directory":          {"data", left},
-		"to the directory":        {".", left},
-		"to a FIFO":               {"fifo", left},
-		"to a hard link":          {"hard", left},
-		"to another drop":         {"own/y.yaml", left},
-		"where others may write":  {"open/z.txt", left},
-		"a link that others made": {"open/link", left},
+	for name, tt := range map[string]struct {
+		target, want string
+		why          string // it is left alone
+	}{
+		"to a file":               {"real.yaml", "real", ""},
+		"to another name":         {"data/plain.txt", "plain", ""},
+		"to a hidden one":         {".store/x", "hidden", ""},
+		"through a directory":     {"./data//deep/../plain.txt", "plain", ""},
+		"through a link":          {"chain", "plain", ""},
+		"through a linked folder": {"folder/plain.txt", "plain", ""},
+		"out of it":               {"../outside.yaml", "", "leads out"},
+		"out and back":            {"../drop/real.yaml", "", "leads out"},
+		"out below":               {"data/deep/../../../outside.yaml", "", "leads out"},
+		"through an escape":       {"escape/outside.yaml", "", "leads out"},
+		"absolute":                {"/etc/hostname", "", "leads out"},
+		"dangling":                {"nothing.yaml", "", "to nothing"},
+		"below a file":            {"real.yaml/x.yaml", "", "to nothing"},
+		"a loop":                  {"x.yaml", "", "too many others"},
+		"a longer loop":           {"loop", "", "too many others"},
+		"to a directory":          {"data", "", "to a directory"},
+		"to the directory":        {".", "", "to a directory"},
+		"to a FIFO":               {"fifo", "", "regular file with one link"},
+		"to a hard link":          {"hard", "", "regular file with one link"},
+		"to another drop":         {"own/y.yaml", "", "another drop directory"},
+		"where others may write":  {"open/z.txt", "", "run chmod o-w"},
+		"a link that others made": {"open/link", "", "run chmod o-w"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			td := newKeepDir(t)
@@ -62,9 +65,10 @@ func TestLinks(t *testing.T) {
 			must(t, os.Chmod(filepath.Join(td.path, "open"), 0o777))
 			td.Link(tt.target, "x.yaml")
 			td.Pass()
-			if tt.want == left {
+			if tt.want == "" {
 				td.HandedOver("real.yaml")
 				td.Logged(`"path":"\"x.yaml\""`, 1)
+				td.Logged(tt.why, 1+strings.Count(tt.why, "run")) // of the directory itself too
 				return
 			}
 			td.HandedOver("real.yaml", "x.yaml")

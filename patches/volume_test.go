@@ -21,6 +21,7 @@ type volume struct {
 	testing.TB
 	path      string
 	published int
+	lags      bool // what was exchanged is not removed yet
 	// swapped is called when all files are exchanged, and the links to them
 	// are not.
 	swapped func()
@@ -58,7 +59,7 @@ func (v *volume) Publish(files map[string]string) {
 			must(v, os.Remove(filepath.Join(v.path, e.Name())))
 		}
 	}
-	if old != "" {
+	if old != "" && !v.lags {
 		must(v, os.RemoveAll(filepath.Join(v.path, old)))
 	}
 }
@@ -126,11 +127,12 @@ func TestVolumesBelow(t *testing.T) {
 
 // Invariant 12: a pass that meets a swap hands nothing over and begins again.
 func TestSwappedWhileRead(t *testing.T) {
-	for _, when := range []string{"settled", "handled"} {
+	for _, when := range []string{"settled", "settled, lags", "handled"} {
 		td, v := newVolume(t)
+		v.lags = strings.HasSuffix(when, "lags")
 		v.Publish(map[string]string{"a.yaml": "a1", "b.yaml": "b1"})
 		td.dir.step = func(step string) error {
-			if step == when {
+			if strings.HasPrefix(when, step) {
 				td.dir.step = func(string) error { return nil }
 				v.Publish(map[string]string{"a.yaml": "a2", "b.yaml": "b2"})
 			}
@@ -144,12 +146,26 @@ func TestSwappedWhileRead(t *testing.T) {
 		td.Pass()
 		td.HasStarted(true)
 		td.Swept(whole("a.yaml", "b.yaml"))
-		if when == "settled" {
-			td.Applied("a2", "b2")
-		} else {
+		if when == "handled" {
 			td.Applied("a1", "b1", "a2", "b2")
+		} else {
+			td.Applied("a2", "b2")
 		}
 	}
+}
+
+// A swap that nobody has told of is seen by the first pass after it, for
+// whatever that is made.
+func TestSwappedBeforeItsTurn(t *testing.T) {
+	td, v := newVolume(t)
+	v.Publish(map[string]string{"a.yaml": "fail", "b.yaml": "b1"})
+	td.Pass()
+	v.Publish(map[string]string{"a.yaml": "a2", "b.yaml": "b2"})
+	if _, err := td.dir.pass(t.Context(), td.After(retryMin).clock); err != nil {
+		t.Fatal(err)
+	}
+	td.Applied("b1", "a2", "b2")
+	td.Swept(whole("a.yaml", "b.yaml"))
 }
 
 // What is not laid out as Kubernetes does it is a directory with links.
