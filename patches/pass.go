@@ -56,20 +56,26 @@ func (d *Dir) apply(ctx context.Context, now time.Time) error {
 }
 
 // ready lists what can be handed over: claims in the order of their IDs, then
-// dropped files in the byte order of their paths.
+// dropped files in the byte order of their paths. A file does not overtake a
+// claim that had its name and is settling still: the one that was dropped last
+// is to hold.
 func (d *Dir) ready(now time.Time) []*item {
 	if d.pause.After(now) {
 		return nil
 	}
 	var claims, files []*item
+	behind := map[string]bool{}
 	for _, it := range d.claims {
+		if !it.ready && (it.why == Settling || it.why == Empty) {
+			behind[it.path] = true
+		}
 		if it.ready && !d.isSpent(it) {
 			it.fresh = false
 			claims = append(claims, it)
 		}
 	}
 	for _, it := range d.files {
-		if it.ready {
+		if it.ready && !behind[it.path] {
 			files = append(files, it)
 		}
 	}

@@ -170,6 +170,29 @@ func TestOpenedAfterItWasRead(t *testing.T) {
 	td.NoClaims()
 }
 
+// A file that is replaced at the moment when it is claimed settles anew, and
+// what is dropped under its name meanwhile comes after it.
+func TestDroppedBehindAClaim(t *testing.T) {
+	td := newDropDir(t)
+	td.Drop("x.yaml", "1")
+	td.dir.step = func(string) error {
+		td.dir.step = func(string) error { return nil }
+		td.Drop("x.yaml", "2")
+		return nil
+	}
+	td.Pass()
+	td.Waits("x.yaml", Settling)
+	td.Drop("x.yaml", "3")
+	td.Drop("y.yaml", "another")
+	td.Pass()
+	td.Applied("another")
+	if next := td.Pass(); next != lookMin {
+		t.Errorf("comes back after %v", next)
+	}
+	td.After(lookMin).Pass()
+	td.Applied("another", "2", "3")
+}
+
 // asNobody runs the present test again as an ordinary user, in a directory of
 // that user's, where root has left the files. It returns true in that run.
 func asNobody(t *testing.T, prepare func(td *dropDir) []*os.File) (td *dropDir, child bool) {
