@@ -81,7 +81,7 @@ func newWorkshop(t *testing.T, dropKeys ...string) *workshop {
 	}
 	far, err := os.MkdirTemp("/dev/shm", "td") // where remote_tmp of Ansible is too
 	if err != nil {
-		t.Fatal(err)
+		skip(t, "there is no other file system: "+err.Error())
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(far) })
 	w.far = far
