@@ -55,6 +55,7 @@ type Options struct {
 // the daemon cannot start or cannot go on. It expects a umask under which
 // nothing is open to others before it has its mode.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
+	shareProcessor()
 	opened, err := OpenStore(ctx, cfg.Store, o.Log)
 	if err != nil {
 		return err

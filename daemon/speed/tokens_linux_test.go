@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -34,9 +35,10 @@ func tokens(b *testing.B, n int, seed byte) []token.Token {
 	return all
 }
 
-// place makes the directory of a daemon that has the tokens. It returns how many
-// bytes each of them takes on disk, with its ledger entry.
-func place(b *testing.B, all []token.Token) (root string, size float64) {
+// place makes the directory of a daemon that has the tokens, and those of which
+// there is a lot to say. It returns how many bytes each of them takes on disk,
+// with its ledger entry.
+func place(b *testing.B, all []token.Token, large ...token.Token) (root string, size float64) {
 	b.Helper()
 	root, err := os.MkdirTemp("", "td") // TempDir is too long for a socket
 	if err != nil {
@@ -53,6 +55,11 @@ func place(b *testing.B, all []token.Token) (root string, size float64) {
 	const each = 1000
 	for first := 0; first < len(all); first += each {
 		if err := s.Commit(b.Context(), batch(first, all[first:min(first+each, len(all))])); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if len(large) > 0 {
+		if err := s.Commit(b.Context(), enlarged(batch(len(all), large))); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -83,6 +90,21 @@ func batch(first int, all []token.Token) store.Batch {
 		})
 	}
 	return b
+}
+
+// enlarged gives each token as many scopes as it may have, and labels.
+func enlarged(all store.Batch) store.Batch {
+	for i := range all.Put {
+		r := &all.Put[i]
+		r.Type, r.Description = store.Custom, strings.Repeat("d", 1<<10)
+		for n := range 64 {
+			r.Scopes = append(r.Scopes, fmt.Sprintf("api::article-%02d.findOne", n))
+		}
+		for n := range 16 {
+			r.Labels = append(r.Labels, store.Label{Key: fmt.Sprintf("label-%02d", n), Value: "value"})
+		}
+	}
+	return all
 }
 
 // onDisk is the space that files take, holes not counted.
