@@ -115,7 +115,7 @@ func (d *daemon) health() verify.Health {
 		h.Degraded = append(h.Degraded, stuck(&s)...)
 	}
 	for _, w := range d.applier.Withheld() {
-		h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: %d tokens not pruned: %s", w.Dir, w.Count, w.Reason))
+		h.Degraded = append(h.Degraded, fmt.Sprintf("drop directory %s: a prune of %d tokens is withheld: %s", w.Dir, w.Count, w.Reason))
 	}
 	return h
 }

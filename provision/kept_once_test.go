@@ -100,9 +100,15 @@ func TestKeptSigned(t *testing.T) {
 	second := placed("spool/x.yaml", "2", creates("a")+"- {action: regenerate, user: u, name: a}\n")
 	const older = `x.yaml:2:9: policy: allowed_signers: "serial" is not higher`
 	for i, step := range []struct{ text, want string }{
-		{first, "installed"}, {first, "installed"}, {second, "installed"}, {second, "installed"},
-		{first, older}, {first, older}, {second, "installed"},
-		{placed("spool/x.yaml", "2", creates("b")), older}, {second, "installed"},
+		{first, "installed"},
+		{first, "installed"},
+		{second, "installed"},
+		{second, "installed"},
+		{first, older},
+		{first, older},
+		{second, "installed"},
+		{placed("spool/x.yaml", "2", creates("b")), older},
+		{second, "installed"},
 	} {
 		if got := hand(step.text); !strings.HasPrefix(got, step.want) {
 			t.Errorf("step %d: got\n%s\nwant\n%s", i, got, step.want)

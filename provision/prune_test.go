@@ -67,7 +67,10 @@ func TestPrune(t *testing.T) {
 			k.expect(k.pass) // it is gone, or disabled, already
 			k.restart()
 			k.expect(k.pass)
-			for e := range k.Store.Ledger(t.Context()) {
+			for e, err := range k.Store.Ledger(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				if e.Path == "1.yaml" && e.Changes[0].Action != "ensure" && (e.Dir != "spool" || e.Author != "" || !e.Changed || e.SHA256 != [32]byte{}) {
 					t.Errorf("%+v", e)
 				}

@@ -137,9 +137,6 @@ func (l *Local) Status(ctx context.Context) (Status, error) {
 		if err != nil {
 			return s, err
 		}
-		if w := drop.Withheld; w != nil {
-			s.Problems = append(s.Problems, fmt.Sprintf("drop directory %s: a prune of %d tokens is withheld: %s", drop.Name, w.Count, w.Reason))
-		}
 		if drop.FailedCount > 0 {
 			s.Problems = append(s.Problems, fmt.Sprintf("drop directory %s: %d failed", drop.Name, drop.FailedCount))
 		}
