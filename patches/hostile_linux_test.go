@@ -385,12 +385,11 @@ func TestRacing(t *testing.T) {
 			must(t, os.Mkdir(in, 0o755))
 			racers.Go(func() { swapInto(ctx, in, filepath.Join(td.path, name), makers) })
 		}
-		good := 0
 		for i := range 50 {
 			td.Drop("good/z.yaml", "good")
 			td.Drop("y.yaml", "fail")
 			td.After(td.cfg.Rescan).Pass()
-			good = 0
+			good := 0
 			for _, text := range td.ledger.applied {
 				switch text {
 				case "good":
