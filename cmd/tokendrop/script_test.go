@@ -24,7 +24,7 @@ func TestScripts(t *testing.T) {
 
 		UpdateScripts: *update,
 
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "serve": serve, "stop": stop},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "serve": serve, "quit": quit},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TOKENDROP_STORE_PATH", env.WorkDir+"/store")
 			env.Setenv("TOKENDROP_ADMIN_SOCKET", env.WorkDir+"/sock")
@@ -61,6 +61,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: serve [ARGUMENT...]")
 	}
+	_ = os.Remove(ts.Getenv("NOTIFY_SOCKET")) // of an earlier one
 	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: ts.Getenv("NOTIFY_SOCKET"), Net: "unixgram"})
 	ts.Check(err)
 	defer notify.Close()
@@ -85,10 +86,11 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// stop ends the daemon of the script, and expects it to like that.
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+// quit ends the daemon of the script, and expects it to like that. (testscript has
+// a stop of its own, which ends the script.)
+func quit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
-		ts.Fatalf("usage: stop")
+		ts.Fatalf("usage: quit")
 	}
 	cmd := ts.Value(daemonKey{}).(*exec.Cmd)
 	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
