@@ -151,6 +151,8 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	})
 	group.Go(func() error {
 		if d.announce(ctx) {
+			watch := expiryWatch{store: d.store, log: d.Log}
+			group.Go(func() error { return watch.run(ctx, time.Now) })
 			d.reload(ctx, group, cfg)
 		}
 		d.notify(systemd.SdNotifyStopping)

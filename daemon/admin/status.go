@@ -107,6 +107,8 @@ type StoreStatus struct {
 	Path    string        `json:"path"` // empty where there is none
 	Tokens  map[State]int `json:"tokens"`
 	Entries uint64        `json:"entries"` // of the ledger
+	// Problem is why nothing can be written to it, empty where that is not so.
+	Problem string `json:"problem"`
 	// Digest is over all tokens and users; see store.Digest. Empty while they keep
 	// changing.
 	Digest string `json:"digest"`
@@ -148,6 +150,12 @@ func (l *Local) Status(ctx context.Context) (Status, error) {
 	}
 	s.Store = StoreStatus{
 		Backend: l.Backend, Path: l.Path, Tokens: l.Count().States, Entries: l.Store.Head().ID, Digest: l.Digests.Of(l.Store, l.Now()),
+	}
+	if err := l.Store.Writable(); err != nil {
+		s.Store.Problem = err.Error()
+		if l.Daemon == nil { // which would have said so
+			s.Problems = append(s.Problems, "store: "+err.Error())
+		}
 	}
 	s.Well = len(s.Problems) == 0
 	return s, nil
