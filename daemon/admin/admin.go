@@ -3,6 +3,9 @@
 // that only its user, and perhaps one group, can open; without a daemon the
 // command line asks the store itself through the same Service.
 //
+// The socket speaks HTTP. A list is answered line by line, everything else as one
+// JSON text; examples/admin-socket has a page about it.
+//
 // Invariants:
 //
 //  1. No answer holds a secret or a digest: the types here have no field for
@@ -10,6 +13,13 @@
 //     answers with its text where encryption keys are configured. Nothing but the
 //     socket's rights protects it.
 //  2. What is asked about a token is not counted as its use.
+//  3. An order is applied as a patch is, by the same Applier: one ledger entry in
+//     the transaction of its changes, with the user at the other end of the
+//     connection as its author, whatever the order says.
+//  4. A list is whole, or its transfer is cut off. It takes memory for the
+//     names in it and the uses of tokens, and not for the whole.
+//  5. What one request has begun to change is finished, also when nobody waits for
+//     the answer. Where it is not known what was stored, the process ends.
 package admin
 
 import (
