@@ -348,7 +348,7 @@ func (t *transaction) decide(p *text, targets map[string]Target) decision {
 		return d
 	}
 	m := p.manifest
-	if before != nil && t.applier.keeper.knows(p.Source.Dir, p.sum) {
+	if p.Kept && t.applier.keeper.knows(p.Source.Dir, p.sum) {
 		m = m.withoutRegenerate()
 	}
 	if problems = t.carry(p, m, &d, targets); len(problems) > 0 {

@@ -38,6 +38,7 @@ type learned struct {
 	at     store.Source
 	file   store.KeptFile
 	states *tokenSet // nil if it cannot be read
+	gone   bool      // it has no mark any more
 }
 
 // load reads the marks, once.
@@ -67,13 +68,23 @@ func (k *keeper) dir(name string) *keptDir {
 func (k *keeper) learn(all []learned) {
 	for _, l := range all {
 		d := k.dir(l.at.Dir)
+		d.changes++
+		if l.gone {
+			d.drop(l.at.Path)
+			continue
+		}
 		f := &keptFile{KeptFile: l.file, seen: true, states: l.states}
 		if old := d.files[l.at.Path]; f.states == nil && old != nil {
 			f.states = old.states
 		}
 		d.put(l.at.Path, f)
-		d.changes++
 	}
+}
+
+// has tells whether a file has a mark.
+func (k *keeper) has(at store.Source) bool {
+	d := k.dirs[at.Dir]
+	return d != nil && d.files[at.Path] != nil
 }
 
 // knows tells whether a content was applied from a file of the directory.

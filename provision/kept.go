@@ -15,13 +15,18 @@ import (
 //	this content, installed    | create, ensure and users | where something is different now
 //	this content, failed       | all of it                | where the reasons are others
 //
+// A file that is not kept any more, because its directory can be written to
+// again, is decided on by its mark as well, which goes then: what was done with
+// that content is not done twice.
+//
 // The mark goes when the file does, so that one that comes back is a new one. It
 // stays where a serial number was installed from: that very file, signed, is no
 // news when it comes back.
 
-// kept is what the store has of a kept file; nil for every other patch.
+// kept is what the store has of a file that is kept, or was; nil for every other
+// patch.
 func (t *transaction) kept(p *text) *store.KeptFile {
-	if !p.Kept {
+	if !p.Kept && !t.applier.keeper.has(p.Source) {
 		return nil
 	}
 	m, _ := t.draft.Mark(store.KeptID(p.Source))
@@ -55,6 +60,13 @@ func (t *transaction) remember(p *text, d *decision) bool {
 	if before == nil {
 		return false
 	}
+	if !p.Kept {
+		if d.entry.Outcome != store.Failed {
+			d.over.Unmark(store.KeptID(p.Source))
+			d.learned = []learned{{at: p.Source, gone: true}}
+		}
+		return false
+	}
 	after := store.KeptFile{Sum: p.sum, Outcome: d.entry.Outcome, Applied: before.Applied}
 	if after.Outcome == store.Failed {
 		after.Reasons = sha256.Sum256([]byte(strings.Join(d.entry.Reasons, "\n")))
@@ -65,7 +77,7 @@ func (t *transaction) remember(p *text, d *decision) bool {
 	if p.manifest != nil {
 		states = p.manifest.states()
 	}
-	d.learned = []learned{{p.Source, after, states}}
+	d.learned = []learned{{at: p.Source, file: after, states: states}}
 	if after == *before && !d.entry.Changed {
 		return true
 	}

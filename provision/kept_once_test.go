@@ -353,3 +353,34 @@ func (k *keeping) state() string {
 	}
 	return b.String()
 }
+
+// A directory that could not be written to for a while has kept its files: what
+// was applied then is not done again when they are claimed.
+func TestKeptForAWhile(t *testing.T) {
+	k := newKeeping(t)
+	k.files["a.yaml"] = "tokens:\n- {action: create, user: u, name: n, generate: true}\n"
+	k.files["b.yaml"] = "tokens:\n- {action: regenerate, user: u, name: n}\n"
+	k.hand("a.yaml", "b.yaml")
+	claim := func(path string) {
+		t.Helper()
+		p := k.patch(path)
+		p.Kept = false
+		results, err := k.Apply(t.Context(), []Patch{p})
+		if err != nil || results[0].Outcome != store.Installed {
+			t.Fatalf("%s: %v, %v", path, results, err)
+		}
+	}
+	generation := func(want uint64) {
+		t.Helper()
+		if got := k.generation("n"); got != want {
+			t.Errorf("generation %d, want %d", got, want)
+		}
+	}
+	generation(2)
+	k.restart()
+	claim("a.yaml")
+	claim("b.yaml")
+	generation(2)
+	claim("b.yaml") // dropped again, it is a patch of its own
+	generation(3)
+}

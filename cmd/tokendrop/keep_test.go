@@ -139,13 +139,15 @@ func TestReadOnlyDirectory(t *testing.T) {
 	m := newMachine(t)
 	m.put("a.yaml", manifestA)
 	m.put("bad.yaml", "tokens: 1\n")
+	m.put("g1.yaml", "tokens:\n- {action: create, user: gen, name: t, generate: true}\n")
+	m.put("g2.yaml", "tokens:\n- {action: regenerate, user: gen, name: t}\n")
 	mounted := fmt.Sprintf(`mount --bind %[1]s %[1]s && mount -o remount,bind,ro %[1]s && exec "$@"`, m.drop)
 	m.start("unshare", "--mount", "sh", "-c", mounted, "sh")
 	if got := m.verify(tokenA); !strings.HasPrefix(got, "200") {
 		t.Errorf("verify: %s", got)
 	}
 	entries, err := os.ReadDir(m.drop)
-	if err != nil || len(entries) != 2 {
+	if err != nil || len(entries) != 4 {
 		t.Errorf("the directory holds %v (%v)", entries, err)
 	}
 	out, err := m.run("status")
@@ -157,8 +159,13 @@ func TestReadOnlyDirectory(t *testing.T) {
 	m.stop()
 
 	m.start() // it can be written to again
-	if got := m.outcome("a.yaml") + " " + m.outcome("bad.yaml"); got != "installed failed" {
+	if got := m.outcome("a.yaml") + " " + m.outcome("bad.yaml") + " " + m.outcome("g2.yaml"); got != "installed failed installed" {
 		t.Errorf("outcomes %s", got)
+	}
+	for _, token := range m.list() {
+		if token.User == "gen" && token.Generation != 2 {
+			t.Errorf("it was regenerated again: generation %d", token.Generation)
+		}
 	}
 	m.stop()
 }
