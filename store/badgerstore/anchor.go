@@ -39,7 +39,7 @@ func ReadAnchor(path string) (Anchor, error) {
 	if err != nil {
 		return Anchor{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	a, _, err := readSlots(f)
 	return a, err
 }

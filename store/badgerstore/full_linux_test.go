@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tokendrop/tokendrop/store"
-	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // smallDisk is a file system of a few hundred MiB, with a store on it.
@@ -193,7 +192,7 @@ func TestReadOnlyDisk(t *testing.T) {
 			if err := s.Writable(); !errors.Is(err, unix.EROFS) {
 				d.Errorf("Writable = %v", err)
 			}
-			if _, ok := s.ByKey(token.Key(benchBatch(1, 1).Put[0].Key())); !ok {
+			if _, ok := s.ByKey(benchBatch(1, 1).Put[0].Key()); !ok {
 				d.Error("a token is not found any more")
 			}
 			return // Badger does not end any more, only its process does

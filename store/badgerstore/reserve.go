@@ -45,7 +45,7 @@ func allocated(f *os.File) (uint64, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return 0, err
 	}
-	return uint64(min(st.Size, st.Blocks*512)), nil //nolint:unconvert // other systems have other types
+	return uint64(min(st.Size, st.Blocks*512)), nil
 }
 
 func (r *reserve) missing() uint64 { return r.size - r.held }
