@@ -101,7 +101,7 @@ func (d *drops) start(ctx context.Context, group *errgroup.Group, cfg patches.Co
 	r := &running{cfg: cfg, dir: d.new(cfg), stop: stop, ended: make(chan struct{})}
 	group.Go(func() error {
 		defer close(r.ended)
-		return r.dir.Run(ctx)
+		return behind(func() error { return r.dir.Run(ctx) })
 	})
 	return r
 }
