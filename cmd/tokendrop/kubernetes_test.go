@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
+	"gopkg.in/yaml.v3" //nolint:depguard // what it reads is Kubernetes', and no manifest
 
 	"github.com/tokendrop/tokendrop/daemon/config"
 )
