@@ -21,7 +21,7 @@ import (
 	"github.com/tokendrop/tokendrop/store/swapstore"
 )
 
-// ErrNoStore: neither a daemon nor a store is there.
+// ErrNoStore says that neither a daemon nor a store is there.
 var ErrNoStore = errors.New("there is no store")
 
 var errMemory = errors.New("no daemon is running, and a store in memory is gone with its daemon; start \"tokendrop serve\"")

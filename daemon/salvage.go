@@ -20,8 +20,8 @@ import (
 	"github.com/tokendrop/tokendrop/store/restore"
 )
 
-// ErrDamaged: the store cannot be opened, and can be made anew of a backup by
-// Salvage.
+// ErrDamaged says that the store cannot be opened, and can be made anew of a
+// backup by Salvage.
 var ErrDamaged = badgerstore.ErrDamaged
 
 // adviseDamaged says what mends a store that cannot be opened.

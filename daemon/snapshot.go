@@ -160,7 +160,7 @@ func (s *snapshots) summary() (dump.Summary, error) {
 	if err != nil {
 		return dump.Summary{}, err
 	}
-	defer f.Close() // nothing was written
+	defer func() { _ = f.Close() }() // nothing was written
 	return dump.Summarize(f)
 }
 

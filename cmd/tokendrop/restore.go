@@ -66,7 +66,7 @@ change that took a right away is refused then.`,
 			if err != nil {
 				return err
 			}
-			defer f.Close() // nothing is written
+			defer func() { _ = f.Close() }() // nothing is written
 			return c.withRestorer(cmd, func(r restorer) error { return c.restoreFrom(cmd, r, f, order, yes, rehearse) })
 		},
 	}

@@ -134,7 +134,7 @@ func receive(v Service, w http.ResponseWriter, r *http.Request) (Restored, error
 	if err != nil {
 		return Restored{}, fmt.Errorf("making a file for the backup: %w", err)
 	}
-	defer f.Close() // it has no name any more
+	defer func() { _ = f.Close() }() // it has no name any more
 	control := http.NewResponseController(w)
 	if err := copyParts(f, r.Body, func() error { return control.SetReadDeadline(time.Now().Add(partTimeout)) }); err != nil {
 		return Restored{}, fmt.Errorf("receiving the backup: %w", err)
