@@ -15,7 +15,7 @@ const (
 	numMemtables = 2
 	tableSize    = 4 << 20
 	levelSize    = 10 << 20
-	stallTables  = 5
+	stallTables  = 8
 
 	// valueBound is where Badger would move a value to its value log.
 	valueBound = 1 << 20

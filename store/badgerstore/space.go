@@ -15,9 +15,10 @@ import (
 // space is what Badger may take of its disk, in bytes, beside what a commit
 // writes itself, until it has its memory in order and rests:
 //
-//	tables of memtables       2 queued and 1 that is being flushed, 9 MiB each  27 MiB
-//	compaction of level 0     its 5 tables, and the level below                 55 MiB
-//	compaction of another     1 table and the 10 it overlaps, 4 MiB each        44 MiB
+//	memtables written out, and level 0 merged   8 tables of 9 MiB, where it stalls,
+//	                                            and the level below                82 MiB
+//	merging another level                       1 table and the 10 it overlaps,
+//	                                            4 MiB each                         44 MiB
 //
 // Measured was less than half of it. So much has to be free before a commit, and
 // so much has the reserve, with which a store is opened on a disk that is full.
