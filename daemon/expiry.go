@@ -89,7 +89,7 @@ func nearest(rec *store.Record, last, now time.Time) (least int) {
 		return 0
 	}
 	for _, days := range admin.ExpiryDays { // from the most to the least
-		since := rec.ExpiresAt.Add(-time.Duration(days) * admin.Day)
+		since := rec.ExpiresAt.UTC().AddDate(0, 0, -days)
 		if since.After(now) {
 			break
 		}

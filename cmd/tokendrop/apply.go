@@ -47,31 +47,7 @@ Without a running daemon the store itself is changed, as its owner.`,
 		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m.stdin = cmd.InOrStdin()
-			cfg, err := c.config()
-			if err != nil {
-				return err
-			}
-			dropped, files, err := m.sort(cfg.Drops, args)
-			if err != nil {
-				return err
-			}
-			if len(args) == 0 {
-				dropped = everything(cfg.Drops)
-			}
-			return c.ask(cmd, func(s admin.Service) error {
-				reports, err := applyAll(cmd, s, admin.Wanted{Places: dropped, Wait: wait}, files)
-				if err != nil {
-					return err
-				}
-				if prune {
-					pruned, err := c.prune(cmd, s, dropped, yes)
-					if err != nil {
-						return err
-					}
-					reports = append(reports, pruned...)
-				}
-				return c.printReports(cmd.OutOrStdout(), reports)
-			})
+			return c.applyArgs(cmd, &m, args, wait, prune, yes)
 		},
 	}
 	m.syntaxFlag(cmd)
@@ -79,6 +55,35 @@ Without a running daemon the store itself is changed, as its owner.`,
 	cmd.Flags().BoolVar(&prune, "prune", false, "let prunes take place that are withheld for their size")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the outcomes of dropped files, however long that takes")
 	return cmd
+}
+
+// applyArgs applies what is named, or all that lies in drop directories.
+func (c *cli) applyArgs(cmd *cobra.Command, m *manifests, args []string, wait, prune, yes bool) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	dropped, files, err := m.sort(cfg.Drops, args)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		dropped = everything(cfg.Drops)
+	}
+	return c.ask(cmd, func(s admin.Service) error {
+		reports, err := applyAll(cmd, s, admin.Wanted{Places: dropped, Wait: wait}, files)
+		if err != nil {
+			return err
+		}
+		if prune {
+			pruned, err := c.prune(cmd, s, dropped, yes)
+			if err != nil {
+				return err
+			}
+			reports = append(reports, pruned...)
+		}
+		return c.printReports(cmd.OutOrStdout(), reports)
+	})
 }
 
 func (c *cli) retry() *cobra.Command {

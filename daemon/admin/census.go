@@ -18,9 +18,6 @@ type Census struct {
 // ExpiryDays are how long before its expiry a token is told of.
 var ExpiryDays = []int{30, 7, 1}
 
-// Day is what ExpiryDays count.
-const Day = 24 * time.Hour
-
 // Count takes a Census, and lets others work meanwhile.
 func (l *Local) Count() Census {
 	c := Census{States: map[State]int{}, Expiring: map[int]int{}}
@@ -50,7 +47,7 @@ func (c *Census) add(rec *store.Record, state State, now time.Time) {
 		return
 	}
 	for _, days := range ExpiryDays {
-		if !rec.ExpiresAt.After(now.Add(time.Duration(days) * Day)) {
+		if !rec.ExpiresAt.After(now.UTC().AddDate(0, 0, days)) {
 			c.Expiring[days]++
 		}
 	}

@@ -284,9 +284,10 @@ func (w *walked) Walk(visit func(*store.Record, store.Rule)) {
 }
 
 func TestExpiring(t *testing.T) {
+	const day = 24 * time.Hour
 	l := stocked(t)
 	var records []store.Record
-	for i, in := range []time.Duration{Day, Day + time.Millisecond, 7 * Day, 30 * Day, 31 * Day, 0, -Day} {
+	for i, in := range []time.Duration{day, day + time.Millisecond, 7 * day, 30 * day, 31 * day, 0, -day} {
 		records = append(records, store.Record{
 			Name: store.Name{User: "e", Name: strconv.Itoa(i)}, Active: true, ExpiresAt: noon.Add(in),
 			Credentials: []store.Credential{{Key: [16]byte{99, byte(i)}}},

@@ -184,7 +184,7 @@ func (l *Local) drop(ctx context.Context, d *Directory) (DropStatus, error) {
 		return out, ctx.Err()
 	}
 	if err != nil {
-		return out, nil // its state says why
+		return out, nil //nolint:nilerr // the state of the directory says why
 	}
 	out.FailedCount += count
 	for _, f := range failed {

@@ -73,8 +73,6 @@ func stateOf(rec *store.Record, rule store.Rule, now time.Time) State {
 	return Active
 }
 
-func (t *Token) name() store.Name { return store.Name{User: t.User, Name: t.Name} }
-
 func newToken(rec *store.Record, rule store.Rule, uses store.Uses, now time.Time) Token {
 	total := uses.Total()
 	t := Token{
