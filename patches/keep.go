@@ -156,7 +156,7 @@ func (d *Dir) remember(c *claim, v Verdict, now time.Time) {
 // sweep tells the handler what the directory holds, once all of it was listed
 // and handed over.
 func (d *Dir) sweep(ctx context.Context) error {
-	if d.keep == nil || !d.keep.listed || ctx.Err() != nil {
+	if d.keep == nil || !d.keep.listed {
 		return nil
 	}
 	if d.swapped() {

@@ -174,16 +174,16 @@ func TestKeptFailure(t *testing.T) {
 	td.HandedOver("a.yaml", "b.yaml")
 	td.Swept(partly("a.yaml", "b.yaml"))
 	since := td.clock
-	for _, wait := range []time.Duration{5, 10, 20} {
+	for _, wait := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second} {
 		failed := td.dir.Status().Failed
-		want := Failure{Path: "b.yaml", Since: since, Next: td.clock.Add(wait * time.Second)}
+		want := Failure{Path: "b.yaml", Since: since, Next: td.clock.Add(wait)}
 		if len(failed) != 1 || len(failed[0].Reasons) != 2 {
 			t.Fatalf("failed: %v", failed)
 		}
 		if got := failed[0]; got.Path != want.Path || !got.Since.Equal(want.Since) || !got.Next.Equal(want.Next) {
 			t.Errorf("failed: %v, want %v", got, want)
 		}
-		td.After(wait*time.Second - 1).Pass()
+		td.After(wait - 1).Pass()
 		td.HandedOver()
 		td.After(1).Pass()
 		td.HandedOver("b.yaml")

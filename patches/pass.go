@@ -52,7 +52,10 @@ func (d *Dir) apply(ctx context.Context, now time.Time) error {
 		}
 		ready = ready[n:]
 	}
-	return d.sweep(ctx)
+	if ctx.Err() == nil {
+		return d.sweep(ctx)
+	}
+	return nil
 }
 
 // ready lists what can be handed over: claims in the order of their IDs, then
