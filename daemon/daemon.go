@@ -135,11 +135,11 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 		group.Go(func() error { return s.run(ctx) })
 	}
 	d.drops.begin(ctx, group, dropConfigs(cfg))
-	group.Go(func() error { return d.uses.Run(ctx) })
-	group.Go(func() error { return d.rehasher.run(ctx) })
+	group.Go(func() error { return behind(func() error { return d.uses.Run(ctx) }) })
+	group.Go(func() error { return behind(func() error { return d.rehasher.run(ctx) }) })
 	group.Go(func() error { return boundGarbage(ctx) })
 	if d.snapshot != nil {
-		group.Go(func() error { return d.snapshot.run(ctx) })
+		group.Go(func() error { return behind(func() error { return d.snapshot.run(ctx) }) })
 	}
 	group.Go(func() error {
 		select {
@@ -152,7 +152,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	group.Go(func() error {
 		if d.announce(ctx) {
 			watch := expiryWatch{store: d.store, log: d.Log}
-			group.Go(func() error { return watch.run(ctx, time.Now) })
+			group.Go(func() error { return behind(func() error { return watch.run(ctx, time.Now) }) })
 			d.reload(ctx, group, cfg)
 		}
 		d.notify(systemd.SdNotifyStopping)

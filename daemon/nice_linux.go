@@ -6,8 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// niceness is how much less of a processor whoever applies patches gets than
-// whoever answers, where there is not enough for both (sched(7)): a third.
+// niceness is how much less of a processor whoever applies patches, or looks
+// through all tokens, gets than whoever answers, where there is not enough for
+// both (sched(7)): a third. A unit that filters system calls has to leave
+// setpriority(2).
 const niceness = 5
 
 // behind does something on a thread of its own that comes after the others. The

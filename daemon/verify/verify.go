@@ -34,8 +34,17 @@
 //     else is net/http's. But for one thing: nothing is read after a
 //     Transfer-Encoding, whatever it is.
 //
-// What bounds a yes, from a profile of the daemon with a million tokens and
-// thirty-two connections: system calls, and waiting for the next request.
+// What bounds a yes, from a profile of the daemon with thirty-two connections: the
+// kernel. System calls take more than half of the time, nearly all of that to send
+// the answer; waiting for the next question takes 6%, to read its head 5%, the
+// decision 15% (a million tokens are not in the processor's cache: there it is up
+// to twice that), to write the answer down 3%, to count the use 2%. What is
+// allocated is one copy of the head.
+//
+// Why neither of the engines that there are: net/http takes as long for its headers
+// as all of the above together. fasthttp is as fast as this, but takes a
+// Content-Length beside a Transfer-Encoding for a plain request, and logs heads
+// that it cannot read, tokens and all.
 package verify
 
 import (
