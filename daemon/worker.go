@@ -18,6 +18,9 @@ type worker struct {
 	log     zerolog.Logger
 }
 
+// Ready implements patches.Handler.
+func (w worker) Ready() error { return w.applier.Store.Writable() }
+
 // Handle implements patches.Handler.
 func (w worker) Handle(ctx context.Context, group []patches.Patch) ([]patches.Verdict, error) {
 	in := make([]provision.Patch, len(group))

@@ -50,6 +50,8 @@ func BenchmarkPass(b *testing.B) {
 // redactAll installs everything.
 type redactAll struct{ text []byte }
 
+func (redactAll) Ready() error { return nil }
+
 func (redactAll) Swept(context.Context, Sweep) error { return nil }
 
 func (h redactAll) Handle(_ context.Context, group []Patch) ([]Verdict, error) {

@@ -307,6 +307,8 @@ func TestSyncFails(t *testing.T) {
 
 type shortHandler struct{}
 
+func (shortHandler) Ready() error { return nil }
+
 func (shortHandler) Swept(context.Context, Sweep) error { return nil }
 
 func (shortHandler) Handle(context.Context, []Patch) ([]Verdict, error) { return nil, nil }

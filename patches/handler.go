@@ -79,6 +79,10 @@ type Verdict struct {
 // Handler decides on patches and makes what they say durable before it
 // returns.
 type Handler interface {
+	// Ready tells why nothing can be decided at the moment, nil if it can. It is
+	// asked before each group: while there is a reason, no file is touched.
+	Ready() error
+
 	// Handle decides on patches that wait together, in this order. It returns
 	// one verdict for each. An error means that it is not known what was
 	// done: nothing may be renamed, and the process has to end.

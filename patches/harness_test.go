@@ -248,6 +248,7 @@ type ledger struct {
 	full                  bool   // everything is put off
 	busy                  string // the patch of that path is put off
 	failSwept             error
+	unready               error
 	// before is called with each group.
 	before func([]Patch)
 }
@@ -255,6 +256,8 @@ type ledger struct {
 func newLedger(t testing.TB) *ledger {
 	return &ledger{t: t, entries: map[ID]Verdict{}, texts: map[ID]string{}}
 }
+
+func (l *ledger) Ready() error { return l.unready }
 
 func (l *ledger) Swept(_ context.Context, s Sweep) error {
 	l.sweeps = append(l.sweeps, s)

@@ -22,6 +22,8 @@ type keepingLive struct {
 	told chan string
 }
 
+func (*keepingLive) Ready() error { return nil }
+
 func (k *keepingLive) Handle(_ context.Context, group []Patch) ([]Verdict, error) {
 	verdicts := make([]Verdict, len(group))
 	for i, p := range group {

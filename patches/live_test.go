@@ -24,6 +24,8 @@ type running struct {
 	done    chan error
 }
 
+func (*running) Ready() error { return nil }
+
 func (*running) Swept(context.Context, Sweep) error { return nil }
 
 func (r *running) Handle(_ context.Context, group []Patch) ([]Verdict, error) {

@@ -42,6 +42,10 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 func (d *Dir) apply(ctx context.Context, now time.Time) error {
 	ready := d.ready(now)
 	for len(ready) > 0 && ctx.Err() == nil {
+		if err := d.handler.Ready(); err != nil {
+			d.waitForHandler(ready, err, now)
+			return nil
+		}
 		d.tree.trim(".")
 		n := groupEnd(ready)
 		if err := d.group(ctx, ready[:n], now); err != nil {
@@ -56,6 +60,17 @@ func (d *Dir) apply(ctx context.Context, now time.Time) error {
 		return d.sweep(ctx)
 	}
 	return nil
+}
+
+// readyWait is how long it is not asked again what was not ready.
+const readyWait = time.Second
+
+// waitForHandler leaves everything where it is for a while.
+func (d *Dir) waitForHandler(ready []*item, why error, now time.Time) {
+	for _, it := range ready {
+		it.detail = why.Error()
+	}
+	d.pause = now.Add(readyWait)
 }
 
 // ready lists what can be handed over: claims in the order of their IDs, then

@@ -1,6 +1,7 @@
 package patches
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,6 +59,26 @@ func TestAWholeGroupPutOff(t *testing.T) {
 	td.After(putOffMin).Pass()
 	td.Applied("a", "b")
 	td.NoClaims()
+}
+
+// Nothing is touched while the handler knows that it could not decide.
+func TestHandlerIsNotReady(t *testing.T) {
+	td := newDropDir(t)
+	td.ledger.unready = errors.New("the disk is full")
+	td.Drop("a.yaml", "a")
+	if next := td.Pass(); next != readyWait {
+		t.Errorf("comes back after %v, want %v", next, readyWait)
+	}
+	td.Waits("a.yaml", PutOff)
+	td.Outcome("a.yaml", "")
+	td.NoClaims()
+	td.HasStarted(true)
+	if s := td.dir.Status(); s.Waiting[0].Claimed || s.Waiting[0].Detail != "the disk is full" {
+		t.Errorf("status says %+v", s.Waiting)
+	}
+	td.ledger.unready = nil
+	td.After(readyWait).Pass()
+	td.Applied("a")
 }
 
 // Nor does a later group overtake one patch of which is put off.

@@ -17,6 +17,8 @@ import (
 // that each group is of.
 type turns struct{ handled func(dir string) }
 
+func (turns) Ready() error { return nil }
+
 func (turns) Swept(context.Context, Sweep) error { return nil }
 
 func (h turns) Handle(_ context.Context, group []Patch) ([]Verdict, error) {

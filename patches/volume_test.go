@@ -200,6 +200,8 @@ type generations struct {
 	passes chan string       // the generation after each
 }
 
+func (*generations) Ready() error { return nil }
+
 func (g *generations) Handle(_ context.Context, group []Patch) ([]Verdict, error) {
 	verdicts := make([]Verdict, len(group))
 	for i, p := range group {

@@ -187,6 +187,8 @@ func TestNotificationLimits(t *testing.T) {
 // held is a handler that tells of every group, and decides when it is told to.
 type held struct{ entered, release chan string }
 
+func (held) Ready() error { return nil }
+
 func (held) Swept(context.Context, Sweep) error { return nil }
 
 func (h held) Handle(_ context.Context, group []Patch) ([]Verdict, error) {

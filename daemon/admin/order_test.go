@@ -134,6 +134,8 @@ func TestBadRequests(t *testing.T) {
 // handling decides on patches by what is in them, and counts nothing.
 type handling struct{}
 
+func (handling) Ready() error { return nil }
+
 func (handling) Swept(context.Context, patches.Sweep) error { return nil }
 
 func (handling) Handle(_ context.Context, group []patches.Patch) ([]patches.Verdict, error) {
