@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tokendrop/tokendrop/store"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // OrderDir stands for a drop directory in the ledger, and in the sources of
@@ -30,6 +31,9 @@ type Patch struct {
 	// Kept: its file stays where it is, and is handed in over and over, under an
 	// ID of its own each time. What was done with it is marked in the store.
 	Kept bool
+	// Attended: somebody waits for the answer, and is handed the tokens that are
+	// generated for no "write_to".
+	Attended bool
 	// Recovered: it may have its ledger entry from before a crash.
 	Recovered bool
 }
@@ -47,10 +51,12 @@ type Result struct {
 	Another bool
 	// Again: a kept file is as it was decided on before, nothing has changed, and
 	// the ledger has no entry of this.
-	Again     bool
-	Reasons   []string
-	Problems  []Problem      // what Reasons tell, if it was decided now
-	Changes   []store.Change // of its tokens, if it was decided now
+	Again    bool
+	Reasons  []string
+	Problems []Problem      // what Reasons tell, if it was decided now
+	Changes  []store.Change // of its tokens, if it was decided now
+	// Made are the tokens that were generated now for whoever attends to it.
+	Made      []token.Token
 	OnSuccess Disposition
 	Redacted  []byte // nil if the text holds no secret
 	Warnings  []Problem
@@ -253,7 +259,7 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 	t.entries = append(t.entries, d.entry)
 	t.staged = append(t.staged, d.staged...)
 	r := p.result(&d.entry)
-	r.Problems, r.Changes = d.problems, d.entry.Changes
+	r.Problems, r.Changes, r.Made = d.problems, d.entry.Changes, d.made
 	r.Warnings = append(r.Warnings, d.warnings...)
 	t.results = append(t.results, r)
 	return true, nil
@@ -314,8 +320,9 @@ type decision struct {
 	over     *store.Draft
 	warnings []Problem
 	outputs  []output
-	staged   []delivery // of the outputs
-	learned  []learned  // of a kept file, once it is committed
+	made     []token.Token // of what is attended to, those that go to no file
+	staged   []delivery    // of the outputs
+	learned  []learned     // of a kept file, once it is committed
 }
 
 func (d *decision) size() store.Size { return d.over.Size().Add(store.EntrySize(&d.entry)) }
@@ -368,6 +375,9 @@ func (t *transaction) carry(p *text, m *Manifest, d *decision, targets map[strin
 		return problems
 	}
 	d.entry.Changes, d.warnings, d.outputs = plan.Changes, plan.Warnings, plan.outputs
+	if p.Attended {
+		d.made = plan.unwritten
+	}
 	d.entry.Changed = slices.ContainsFunc(d.entry.Changes, func(c store.Change) bool { return c.Result != store.Unchanged })
 	return nil
 }

@@ -128,7 +128,7 @@ func (p *planner) generate(keep token.Key) (Credential, error) {
 	if err != nil {
 		return Credential{}, err
 	}
-	p.made = &t
+	p.made, p.generated = &t, append(p.generated, t)
 	sealed, err := p.env.Seal.Seal(t)
 	return Credential{Key: t.Key, HasKey: true, Digest: t.Digest(), Sealed: sealed}, err
 }

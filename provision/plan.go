@@ -34,6 +34,8 @@ type Planned struct {
 	Changes  []store.Change // to each token and each user
 	Warnings []Problem
 	outputs  []output // in the order of their paths, one for each
+	// unwritten are the tokens that were generated for no output.
+	unwritten []token.Token
 }
 
 // Plan works out what a manifest changes and writes it into draft, entry by
@@ -48,6 +50,7 @@ func Plan(m *Manifest, draft *store.Draft, env Env) (Planned, []Problem) {
 	}
 	for i := range m.Entries {
 		e := &m.Entries[i]
+		before := len(p.generated)
 		p.made = nil
 		err := p.entry(e)
 		if err == nil {
@@ -55,6 +58,9 @@ func Plan(m *Manifest, draft *store.Draft, env Env) (Planned, []Problem) {
 		}
 		if err != nil {
 			p.report.also(placeOf(e, err), err.Error())
+		}
+		if e.WriteTo.OK {
+			p.generated = p.generated[:before]
 		}
 	}
 	for i := range m.Users {
@@ -73,13 +79,14 @@ type planner struct {
 	changes []store.Change
 	report  report
 
-	made     *token.Token      // by the present entry, the last one
-	outputs  map[string]output // by path
-	warnings report
+	made      *token.Token      // by the present entry, the last one
+	generated []token.Token     // by the present entry, and by earlier ones for no output
+	outputs   map[string]output // by path
+	warnings  report
 }
 
 func (p *planner) planned() Planned {
-	plan := Planned{Changes: p.changes, Warnings: p.warnings.sorted()}
+	plan := Planned{Changes: p.changes, Warnings: p.warnings.sorted(), unwritten: p.generated}
 	for _, path := range slices.Sorted(maps.Keys(p.outputs)) {
 		plan.outputs = append(plan.outputs, p.outputs[path])
 	}

@@ -90,7 +90,10 @@
 //  3. A secret is in its file before the outcome shows, also where a crash comes
 //     in between, and no file ever holds one that was not committed. The table
 //     in outputs.go has every step.
-//  4. Only what was written for the same token, and has not been changed since,
+//  4. Where somebody attends to a manifest, a secret that goes to no file is in
+//     the result of the transaction that has made it durable, and nowhere else:
+//     not in the ledger, and not in the result of asking again.
+//  5. Only what was written for the same token, and has not been changed since,
 //     is replaced. No link is followed, and no directory made.
 //
 // Invariants of signatures, where a drop directory wants them:

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -144,9 +145,17 @@ func (t *text) result(entry *store.Entry) Result {
 		r.OnSuccess, r.Redacted = t.manifest.OnSuccess, t.redacted
 	}
 	if entry.Outcome == store.Installed && t.manifest != nil {
-		r.Warnings = Warn(t.manifest, entry.Time)
+		r.Warnings = t.warnings(entry.Time)
 	}
 	return r
+}
+
+// warnings are those of the manifest. What is attended to lies in no file, and
+// its secrets are seen.
+func (t *text) warnings(now time.Time) []Problem {
+	return slices.DeleteFunc(Warn(t.manifest, now), func(p Problem) bool {
+		return t.Attended && (p.Text == warnLiteral || p.Text == warnUnseen)
+	})
 }
 
 // decided is the result of a patch that the ledger knows already.

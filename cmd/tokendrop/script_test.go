@@ -24,7 +24,7 @@ func TestScripts(t *testing.T) {
 
 		UpdateScripts: *update,
 
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "serve": serve, "quit": quit},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "broken": broken, "serve": serve, "quit": quit},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TOKENDROP_STORE_PATH", env.WorkDir+"/store")
 			env.Setenv("TOKENDROP_ADMIN_SOCKET", env.WorkDir+"/sock")
@@ -52,6 +52,35 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// broken CODE COMMAND... runs a command whose stdout nobody reads, as that of a
+// command before "head" is. The code of one that ends by the signal is -1.
+func broken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: broken CODE COMMAND...")
+	}
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	ts.Check(r.Close())
+	defer w.Close()
+	var said strings.Builder
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), os.Environ(), w, &said
+	for _, name := range scriptEnv {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	err = cmd.Run()
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok && err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got := cmd.ProcessState.ExitCode(); strconv.Itoa(got) != args[0] {
+		ts.Fatalf("%v ends with %d, want %s: %s", args[1:], got, args[0], said.String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("said"), []byte(said.String()), 0o600))
+}
+
+// scriptEnv are the variables of the scripts that commands need.
+var scriptEnv = []string{"TOKENDROP_STORE_PATH", "TOKENDROP_ADMIN_SOCKET", "NOTIFY_SOCKET", "TOKENDROP_CONFIG"}
+
 // daemonKey is for the daemon that a script has started.
 type daemonKey struct{}
 
@@ -69,7 +98,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := ts.Value(daemonKey{}).(*exec.Cmd)
 	*cmd = *exec.Command("tokendrop", append([]string{"serve"}, args...)...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), os.Environ()
-	for _, name := range []string{"TOKENDROP_STORE_PATH", "TOKENDROP_ADMIN_SOCKET", "NOTIFY_SOCKET"} {
+	for _, name := range scriptEnv {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())

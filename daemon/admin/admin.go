@@ -9,9 +9,10 @@
 // Invariants:
 //
 //  1. No answer holds a secret or a digest: the types here have no field for
-//     one. The exception is Reveal, which is asked for one token by name and
-//     answers with its text where encryption keys are configured. Nothing but the
-//     socket's rights protects it.
+//     one. The exceptions are Reveal, which is asked for one token by name and
+//     answers with its text where encryption keys are configured, and Apply of an
+//     attended manifest, which answers once with what was generated for it. Nothing
+//     but the socket's rights protects them.
 //  2. What is asked about a token is not counted as its use.
 //  3. An order is applied as a patch is, by the same Applier: one ledger entry in
 //     the transaction of its changes, with the user at the other end of the

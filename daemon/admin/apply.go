@@ -24,6 +24,9 @@ type Applied struct {
 	Problems []Problem `json:"problems"`
 	Warnings []Problem `json:"warnings"`
 	Entries  []Change  `json:"entries"`
+	// Tokens are those that were generated for an attended Manifest. This is the
+	// only time that they are told.
+	Tokens []Revealed `json:"tokens,omitempty"`
 }
 
 // Deferred is the outcome of what could not be decided on.
@@ -47,7 +50,7 @@ func (l *Local) Apply(ctx context.Context, manifests []Manifest) ([]Applied, err
 		}
 		of = append(of, i)
 		orders = append(orders, provision.Patch{
-			ID: id, Source: store.Source{Dir: provision.OrderDir, Path: m.Path}, Author: author, Data: m.Data, Refusal: refusal(&m),
+			ID: id, Source: store.Source{Dir: provision.OrderDir, Path: m.Path}, Author: author, Data: m.Data, Refusal: refusal(&m), Attended: m.Attended,
 		})
 	}
 	results, err := l.Applier.Apply(context.WithoutCancel(ctx), orders)
@@ -98,6 +101,9 @@ func newApplied(r *provision.Result) Applied {
 	}
 	for i := range r.Changes {
 		a.Entries[i] = newChange(&r.Changes[i])
+	}
+	for _, made := range r.Made {
+		a.Tokens = append(a.Tokens, Revealed{made.Reveal(), made.Key})
 	}
 	return a
 }

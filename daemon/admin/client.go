@@ -128,6 +128,9 @@ func (c *Client) ask(ctx context.Context, method, path string, body io.Reader) (
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close() // nothing was written
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorText))
+		if strings.TrimSpace(string(text)) == ErrNoToken.Error() {
+			return nil, ErrNoToken
+		}
 		return nil, fmt.Errorf("asking the daemon: %w", errors.New(strings.TrimSpace(string(text))))
 	}
 	return resp.Body, nil

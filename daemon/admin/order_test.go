@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tokendrop/tokendrop/daemon/verify"
 	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
@@ -66,6 +67,32 @@ func TestApply(t *testing.T) {
 	tok, err := client.Token(t.Context(), "u/new")
 	if err != nil || tok.Source != "admin/root/good.yaml" {
 		t.Errorf("the token is from %s, %v", tok.Source, err)
+	}
+}
+
+// Invariant 1: what was generated is told once, to whoever has asked for it.
+func TestApplyAttended(t *testing.T) {
+	client := over(t, stocked(t))
+	ask := func(attended bool, name string) Applied {
+		data := []byte(`{"tokens": [{"action": "create", "user": "u", "name": "` + name + `", "generate": true}]}`)
+		applied, err := client.Apply(t.Context(), []Manifest{{Path: "create.json", Data: data, Attended: attended}})
+		if err != nil || applied[0].Outcome != "installed" {
+			t.Fatal(applied, err)
+		}
+		return applied[0]
+	}
+	a := ask(true, "new")
+	if len(a.Tokens) != 1 || a.Tokens[0].Key != *a.Entries[0].Key {
+		t.Fatalf("%d tokens", len(a.Tokens))
+	}
+	if v, err := client.Verify(t.Context(), Question{Token: a.Tokens[0].Token, Gate: verify.DefaultName}); err != nil || v.Name != "new" {
+		t.Errorf("the token that was told is refused: %+v, %v", v, err)
+	}
+	if a := ask(true, "new"); len(a.Tokens) > 0 {
+		t.Error("a token that was there is told")
+	}
+	if a := ask(false, "other"); len(a.Tokens) > 0 {
+		t.Error("a token is told that nobody has asked for")
 	}
 }
 

@@ -14,6 +14,9 @@ type Manifest struct {
 	Dir  string `json:"dir"`
 	Path string `json:"path"`
 	Data []byte `json:"data"`
+	// Attended: whoever has it applied wants the tokens that are generated for no
+	// "write_to".
+	Attended bool `json:"attended"`
 }
 
 // Plan is what applying a Manifest would do.

@@ -25,6 +25,9 @@ const (
 	adviceOther  = `: add its file to encryption_key_files again`
 )
 
+// ErrNoToken says that no token is called so.
+var ErrNoToken = errors.New(`there is no such token; name it by its key or as USER/NAME, as "tokendrop list" shows them`)
+
 // Token implements Service.
 func (l *Local) Token(ctx context.Context, called string) (Token, error) {
 	rec, _, err := l.find(called)
@@ -81,7 +84,7 @@ func (l *Local) find(called string) (store.Record, *store.Credential, error) {
 	case 1:
 		return found[0], &found[0].Credentials[0], nil
 	case 0:
-		return store.Record{}, nil, errors.New(`there is no such token; name it by its key or as USER/NAME, as "tokendrop list" shows them`)
+		return store.Record{}, nil, ErrNoToken
 	}
 	return store.Record{}, nil, errors.New(`several tokens are called so; name one by its key, as "tokendrop list" shows it`)
 }

@@ -107,7 +107,11 @@ func handleJSON[T any](mux *http.ServeMux, path string, limit int64, do func(*ht
 
 func answer(w http.ResponseWriter, result any, err error) {
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		status := http.StatusInternalServerError
+		if errors.Is(err, ErrNoToken) {
+			status = http.StatusNotFound
+		}
+		http.Error(w, err.Error(), status)
 		return
 	}
 	text, err := json.Marshal(result)
