@@ -187,7 +187,7 @@ func (s *Store) Close() error {
 }
 
 // Writable implements store.Store.
-func (s *Store) Writable() error { return s.disk.space.check(need(store.Size{})) }
+func (s *Store) Writable() error { return s.disk.space.check(s.disk.need(store.Size{})) }
 
 // until calls do, and leaves it to itself when it is late. A Badger that has
 // not come to its end keeps the lock, because it may still write.

@@ -113,6 +113,24 @@ func logs(dir string) ([]int, error) {
 	return numbers, nil
 }
 
+// filesSize is the space that the store's files take, holes not counted.
+func filesSize(dir string) (uint64, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	total := uint64(0)
+	for _, f := range files {
+		var st unix.Stat_t
+		err := unix.Lstat(filepath.Join(dir, f.Name()), &st)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // as a table that was merged meanwhile
+			return 0, err
+		}
+		total += uint64(st.Blocks) * 512
+	}
+	return total, nil
+}
+
 func newestLog(dir string) (int, error) {
 	numbers, err := logs(dir)
 	if err != nil || len(numbers) == 0 {

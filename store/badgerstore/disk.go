@@ -28,11 +28,16 @@ type disk struct {
 func openDisk(o Options, h hooks) (*disk, error) {
 	path := o.Path
 	d := &disk{hooks: h, path: path, log: o.Log}
-	r, err := openReserve(path, space, h.allocate)
+	measure := func() (uint64, error) { return filesSize(path) }
+	stored, err := measure()
+	if err != nil {
+		return nil, fmt.Errorf("measuring the store: %w", err)
+	}
+	r, err := openReserve(path, spaceFor(stored), h.allocate)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store's reserve of space: %w", err)
 	}
-	d.space = &keeper{path: path, free: h.free, reserve: r}
+	d.space = &keeper{path: path, free: h.free, measure: measure, reserve: r, stored: stored}
 	if err := d.openBadger(); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
@@ -41,7 +46,7 @@ func openDisk(o Options, h hooks) (*disk, error) {
 
 func (d *disk) openBadger() error {
 	path := d.path
-	if err := d.space.lend(openSpace); err != nil {
+	if err := d.space.lend(openSpace(d.space.bound())); err != nil {
 		return err
 	}
 	if err := removeUnborn(path); err != nil {
@@ -90,7 +95,7 @@ func (d *disk) close() error {
 	if d.stop != nil {
 		d.stop()
 	}
-	_ = d.space.lend(openSpace) // what is committed is durable already
+	_ = d.space.lend(openSpace(d.space.bound())) // what is committed is durable already
 	err := d.db.Close()
 	d.space.takeBack()
 	return errors.Join(err, d.space.reserve.close())
@@ -111,11 +116,22 @@ func (d *disk) has(key []byte) (bool, error) {
 	return err == nil, err
 }
 
+// need is the free space without which a batch of that size is not begun.
+func (d *disk) need(size store.Size) uint64 { return d.space.bound() + writes(size) }
+
+// admit returns ErrUnavailable where there is too little space for a batch.
+func (d *disk) admit(size store.Size) error {
+	if err := d.space.expect(writes(size) / 2); err != nil {
+		return err
+	}
+	return d.space.admit(d.need(size))
+}
+
 // Write implements serial.Disk.
 func (d *disk) Write(change serial.Change) error {
 	size := change.Size()
 	size.Bytes += usesSize * len(change.Gone)
-	if err := d.space.admit(need(size)); err != nil {
+	if err := d.admit(size); err != nil {
 		return err
 	}
 	rows, err := rowsOf(change)

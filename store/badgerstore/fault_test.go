@@ -142,23 +142,25 @@ func TestSpace(t *testing.T) {
 	var failure error
 	h.free = func(string) (uint64, error) { return free, failure }
 
-	free = openSpace - 1
+	bound := spaceFor(0)
+	free = openSpace(bound) - 1
 	if _, err := open(t.Context(), o, h); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("open = %v without space, want ErrUnavailable", err)
 	}
-	free = openSpace
+	free = openSpace(bound)
 	s := mustOpen(t, o, h)
 	batch := numbered(1)
-	enough := space + need(batch.Size().Add(store.Size{Bytes: 64})) // numbers and revisions come on top
-	for _, free = range []uint64{0, openSpace, space + need(batch.Size()) - 1} {
+	bound = s.disk.space.bound()
+	whole := bound + s.disk.space.reserve.size // and what is written counts as stored, again with each attempt
+	for _, free = range []uint64{0, openSpace(bound), whole + writes(batch.Size()) - 1} {
 		if err := s.Commit(t.Context(), batch); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("Commit = %v with %d free, want ErrUnavailable", err, free)
 		}
-		if err := s.Writable(); free < 2*space && !errors.Is(err, store.ErrUnavailable) {
+		if err := s.Writable(); free < whole && !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("Writable = %v with %d free, want ErrUnavailable", err, free)
 		}
 	}
-	free, failure = enough, errors.New("statfs says no")
+	free, failure = whole+reserveStep+10*writes(batch.Size()), errors.New("statfs says no")
 	if err := s.Commit(t.Context(), batch); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("Commit = %v with unknown space, want ErrUnavailable", err)
 	}
@@ -166,7 +168,7 @@ func TestSpace(t *testing.T) {
 	if err := s.Commit(t.Context(), batch); err != nil {
 		t.Errorf("Commit = %v with space again", err)
 	}
-	free = space // and the reserve is whole
+	free = s.disk.need(store.Size{}) // and the reserve is whole
 	if err := s.Writable(); err != nil {
 		t.Errorf("Writable = %v with space again", err)
 	}

@@ -20,27 +20,32 @@ type smallDisk struct {
 	dir string
 }
 
+// mountSmall is a file system in memory.
+func mountSmall(t *testing.T, options string) *smallDisk {
+	t.Helper()
+	return mountDisk(t, func(dir string) error { return unix.Mount("tmpfs", dir, "tmpfs", 0, options) })
+}
+
+func mountDisk(t *testing.T, mount func(dir string) error) *smallDisk {
+	t.Helper()
+	d := &smallDisk{t, t.TempDir() + "/disk"}
+	err := os.Mkdir(d.dir, 0o700)
+	if err == nil {
+		err = mount(d.dir)
+	}
+	if err != nil && os.Getenv("CI") != "true" {
+		t.Skip("a disk to fill up needs the right to mount one: ", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(d.dir, unix.MNT_DETACH) })
+	return d
+}
+
 // onSmallDisks runs a test on file systems that can be filled.
 func onSmallDisks(t *testing.T, run func(*smallDisk)) {
-	for name, mount := range map[string]func(dir string) error{
-		"tmpfs": func(dir string) error { return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=320m,mode=0700") },
-		"ext4":  mountExt4,
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := &smallDisk{t, t.TempDir() + "/disk"}
-			err := os.Mkdir(d.dir, 0o700)
-			if err == nil {
-				err = mount(d.dir)
-			}
-			if err != nil && os.Getenv("CI") != "true" {
-				t.Skip("a disk to fill up needs the right to mount one: ", err)
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = unix.Unmount(d.dir, unix.MNT_DETACH) })
-			run(d)
-		})
-	}
+	t.Run("tmpfs", func(t *testing.T) { run(mountSmall(t, "size=320m,mode=0700")) })
+	t.Run("ext4", func(t *testing.T) { run(mountDisk(t, mountExt4)) })
 }
 
 func mountExt4(dir string) error {
@@ -133,6 +138,24 @@ func TestFullDisk(t *testing.T) {
 			d.Errorf("RecordUses = %v with space again", err)
 		}
 	})
+}
+
+// A disk that is small as a container's volume may be has room for a small store.
+func TestSmallDisk(t *testing.T) {
+	d := mountSmall(t, "size=64m,mode=0700")
+	s := mustOpen(t, d.options(), defaultHooks(d.options()))
+	d.commit(s, benchBatch(1, 100), nil)
+	for next := uint64(101); next < 103; next++ {
+		d.fill()
+		d.commit(s, benchBatch(next, 1), store.ErrUnavailable)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		s = mustOpen(t, d.options(), defaultHooks(d.options()))
+		d.commit(s, benchBatch(next, 1), store.ErrUnavailable)
+		d.clear()
+		d.commit(s, benchBatch(next, 1), nil)
+	}
 }
 
 // untilRest waits for Badger to be done. A disk that is filled before is met by

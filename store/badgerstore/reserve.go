@@ -36,7 +36,10 @@ func openReserve(path string, size uint64, allocate func(*os.File, int64) error)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &reserve{f, size, min(held, size), allocate}, nil
+	r := &reserve{file: f, allocate: allocate}
+	r.fit(size)
+	r.held = min(held, r.size)
+	return r, nil
 }
 
 // allocated is the space that a file takes, holes not counted.
@@ -49,6 +52,11 @@ func allocated(f *os.File) (uint64, error) {
 }
 
 func (r *reserve) missing() uint64 { return r.size - r.held }
+
+// fit makes the reserve one for that many bytes, if it is smaller.
+func (r *reserve) fit(bytes uint64) {
+	r.size = max(r.size, (bytes+reserveStep-1)/reserveStep*reserveStep)
+}
 
 // take allocates what is missing, or as much of it as there is room for, which
 // is an error.

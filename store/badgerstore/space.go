@@ -20,18 +20,26 @@ import (
 //	merging another level                       1 table and the 10 it overlaps,
 //	                                            4 MiB each                         44 MiB
 //
-// Measured was less than half of it. So much has to be free before a commit, and
-// so much has the reserve, with which a store is opened on a disk that is full.
+// Measured was less than half of it.
 const space = 128 << 20
 
-// openSpace is what has to be free to open or to close a store, when Badger puts
-// in order what it has, and nothing is written. It is less than the reserve has,
-// which gives way a little each time it is needed.
-const openSpace = space * 3 / 4
+// leastSpace is what Badger takes for an empty store, for its logs.
+const leastSpace = 16 << 20
 
-// need is the free space without which a batch of that size is not begun. A
-// staged row is written twice, each time to a log and to a table.
-func need(size store.Size) uint64 { return space + 4*uint64(size.Bytes) }
+// spaceFor is what Badger may take where its files have that many bytes: it can
+// write out no more than it has, and merge no more than that. So much has to be
+// free before a commit, and so much has the reserve, with which a store is opened
+// on a disk that is full.
+func spaceFor(stored uint64) uint64 { return min(space, leastSpace+2*stored) }
+
+// openSpace is what of that has to be free to open or to close a store, when
+// Badger puts in order what it has, and nothing is written. It is less than the
+// reserve has, which gives way a little each time it is needed.
+func openSpace(bound uint64) uint64 { return bound * 3 / 4 }
+
+// writes is what a batch of that size writes. A staged row is written twice, each
+// time to a log and to a table.
+func writes(size store.Size) uint64 { return 4 * uint64(size.Bytes) }
 
 // readOnlyFlag is ST_RDONLY of statvfs(3), and MNT_RDONLY of statfs(2) elsewhere.
 const readOnlyFlag = 1
@@ -65,10 +73,41 @@ type keeper struct {
 	path string
 	free func(dir string) (uint64, error)
 
+	// measure tells how much the store's files have.
+	measure func() (uint64, error)
+
 	mu      sync.Mutex
 	reserve *reserve
+	stored  uint64 // what they have, or a little more
+	grown   uint64 // of that, what was not measured
 	lent    bool  // Badger may still be using what the reserve has given up
 	refused error // the disk has not taken what was written to it last
+}
+
+// measureEach is how much is written between two measurements, in bytes.
+const measureEach = 4 << 20
+
+// expect counts what is about to be written, and makes the reserve as large as
+// the store may then need.
+func (k *keeper) expect(bytes uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.grown += bytes; k.grown < measureEach {
+		k.stored += bytes
+	} else if stored, err := k.measure(); err != nil {
+		return fmt.Errorf("%w: measuring the store: %w", store.ErrUnavailable, err)
+	} else {
+		k.stored, k.grown = stored+bytes, 0
+	}
+	k.reserve.fit(spaceFor(k.stored))
+	return nil
+}
+
+// bound is what Badger may take.
+func (k *keeper) bound() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return spaceFor(k.stored)
 }
 
 // check returns ErrUnavailable when less than need is left, with the reserve

@@ -70,6 +70,32 @@ func TestReserve(t *testing.T) {
 	step("a commit with room again", k.admit(64*mib), false, 64, 64)
 }
 
+// What Badger may take follows what the store has, which is estimated while
+// little is written, and is bounded.
+func TestSpaceFollowsTheStore(t *testing.T) {
+	const mib = 1 << 20
+	d := &fullDisk{free: 1 << 30}
+	k := d.keeper(t, 0)
+	stored := uint64(0)
+	k.measure = func() (uint64, error) { return stored, nil }
+	for _, step := range []struct{ stored, expect, bound, reserve uint64 }{
+		{0, 0, 16, 16},
+		{100, 1, 18, 24}, // not measured yet
+		{100, 2, 22, 24},
+		{10, 2, 40, 40}, // 10 and 2
+		{100, 4, 128, 128},
+		{1, 4, 26, 128}, // given up with the store
+	} {
+		stored = step.stored * mib
+		if err := k.expect(step.expect * mib); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.bound() / mib; got != step.bound || k.reserve.size/mib != step.reserve {
+			t.Errorf("%+v: bound to %d MiB with %d in reserve", step, got, k.reserve.size/mib)
+		}
+	}
+}
+
 // What was given up is taken back when Badger rests, unless it is closed before.
 func TestReserveWaits(t *testing.T) {
 	d := &fullDisk{free: 64 << 20}
@@ -92,7 +118,7 @@ func TestReserveWaits(t *testing.T) {
 func TestReserveIsAllocated(t *testing.T) {
 	for name, allocate := range map[string]func(*os.File, int64) error{"allocated": allocate, "written": fill} {
 		path := t.TempDir() + "/store"
-		r, err := openReserve(path, 3*reserveStep/2, allocate)
+		r, err := openReserve(path, 2*reserveStep, allocate)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,14 +130,14 @@ func TestReserveIsAllocated(t *testing.T) {
 		if err := syscall.Stat(ReservePath(path), &st); err != nil {
 			t.Fatal(err)
 		}
-		if st.Blocks*512 < 3*reserveStep/2 || st.Mode&0o777 != 0o600 {
+		if st.Blocks*512 < 2*reserveStep || st.Mode&0o777 != 0o600 {
 			t.Errorf("%s: %d blocks, mode %o", name, st.Blocks, st.Mode)
 		}
-		r, err = openReserve(path, 3*reserveStep/2, allocate)
+		r, err = openReserve(path, 2*reserveStep, allocate)
 		if err != nil || r.missing() != 0 {
 			t.Errorf("%s: opened again, %d bytes are missing, %v", name, r.missing(), err)
 		}
-		if err := r.giveUp(); err != nil || r.missing() != 3*reserveStep/2 {
+		if err := r.giveUp(); err != nil || r.missing() != 2*reserveStep {
 			t.Errorf("%s: given up, %d bytes are missing, %v", name, r.missing(), err)
 		}
 		_ = r.close()

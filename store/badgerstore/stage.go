@@ -43,7 +43,7 @@ func (d *disk) recover() error {
 		return nil
 	})
 	if err == nil {
-		err = d.space.lend(need(size))
+		err = d.space.lend(d.need(size))
 	}
 	if err != nil {
 		return err

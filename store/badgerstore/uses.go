@@ -51,7 +51,7 @@ func decodeUses(value []byte) (store.Uses, error) {
 
 // WriteUses implements serial.Disk.
 func (d *disk) WriteUses(uses map[store.TokenID]store.Uses) error {
-	if err := d.space.admit(need(store.Size{Bytes: usesSize * len(uses)})); err != nil {
+	if err := d.admit(store.Size{Bytes: usesSize * len(uses)}); err != nil {
 		return err
 	}
 	if err := d.space.try(func() error { return d.anchor.write(d.anchor.now) }); err != nil {
