@@ -80,8 +80,8 @@ type keeper struct {
 	reserve *reserve
 	stored  uint64 // what they have, or a little more
 	grown   uint64 // of that, what was not measured
-	lent    bool  // Badger may still be using what the reserve has given up
-	refused error // the disk has not taken what was written to it last
+	lent    bool   // Badger may still be using what the reserve has given up
+	refused error  // the disk has not taken what was written to it last
 }
 
 // measureEach is how much is written between two measurements, in bytes.
