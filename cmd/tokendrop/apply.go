@@ -44,6 +44,7 @@ Without a running daemon the store itself is changed, as its owner.`,
   cp tokens.yaml /var/spool/tokendrop/ && tokendrop apply --wait /var/spool/tokendrop/tokens.yaml
   tokendrop apply                        everything that lies in the drop directories
   tokendrop apply --prune --yes /etc/tokendrop/tokens.d`,
+		Args:    cobra.ArbitraryArgs,
 		PreRunE: func(*cobra.Command, []string) error { return m.check(c) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m.stdin = cmd.InOrStdin()

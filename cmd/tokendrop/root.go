@@ -43,7 +43,7 @@ and tells proxies for every request whether the token in it is good.`,
 		"configuration file (default $TOKENDROP_CONFIG, else /etc/tokendrop/tokendrop.toml)")
 	root.PersistentFlags().VarP(&c.output, "output", "o", "how to print: table or json")
 	root.AddCommand(c.serve(), c.validate(), c.plan(), c.schema(), c.list(), c.show(), c.history(), c.verify(), c.token(), c.healthcheck(),
-		c.apply(), c.retry(), c.status(), c.configuration(), c.version(), c.backup(), c.restore(), c.block(), c.unblock())
+		c.apply(), c.retry(), c.status(), c.configuration(), c.version(), c.backup(), c.restore(), c.block(), c.unblock(), c.man())
 	for i := range changes {
 		root.AddCommand(c.change(&changes[i]))
 	}

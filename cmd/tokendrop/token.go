@@ -14,6 +14,10 @@ func (c *cli) token() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make tokens, and tell their keys, offline",
+		Long: `Make tokens, and tell their keys. That needs neither a daemon nor a store; of the
+configuration only the prefixes of tokens are looked at.`,
+		Example: `  tokendrop token new --manifest
+  tokendrop token key - < token`,
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
