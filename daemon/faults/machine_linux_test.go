@@ -252,8 +252,7 @@ func (m *machine) written(p *patch) bool {
 func (m *machine) output(p *patch, name string) (text string, fresh bool) {
 	bytes, err := os.ReadFile(fmt.Sprintf("%s/%s-%s", m.out, p.user, name))
 	text = strings.TrimSpace(string(bytes))
-	_, known := m.former[text]
-	return text, err == nil && !known
+	return text, err == nil && !m.issued[text]
 }
 
 // judge compares what the gate says of a secret with what it should. It does

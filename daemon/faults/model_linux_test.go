@@ -55,7 +55,9 @@ type model struct {
 	random  *mathrand.Rand
 	stories []*story
 	patches []*patch
-	// former are secrets that were good once. Most of them will not be ever again.
+	issued  map[string]bool // all secrets that ever were
+	// former are some of them, as many as are asked for each time. Most will not
+	// ever be good again.
 	former map[string]*story
 	out    string // where generated tokens are written
 }
@@ -63,7 +65,7 @@ type model struct {
 const storiesPerDir = 4
 
 func newModel(seed uint64, out string) *model {
-	m := &model{random: mathrand.New(mathrand.NewPCG(seed, 0)), former: map[string]*story{}, out: out}
+	m := &model{random: mathrand.New(mathrand.NewPCG(seed, 0)), issued: map[string]bool{}, former: map[string]*story{}, out: out}
 	for i := range storiesPerDir {
 		for _, dir := range []string{onDisk, beside, kept} {
 			m.stories = append(m.stories, &story{user: fmt.Sprintf("s%d-%d", i, len(m.stories)), dir: dir})
@@ -176,7 +178,6 @@ func (m *model) enter(p *patch, generated func(name string) string) {
 	}
 }
 
-// formerMax bounds how many former secrets are asked for each time.
 const formerMax = 300
 
 func (m *model) issue(s *story, secrets [2]string) {
@@ -188,7 +189,7 @@ func (m *model) issue(s *story, secrets [2]string) {
 		delete(m.former, text)
 	}
 	for _, text := range secrets {
-		m.former[text] = s
+		m.former[text], m.issued[text] = s, true
 	}
 }
 
