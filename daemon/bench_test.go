@@ -41,11 +41,15 @@ func place(tb testing.TB) *config.Config {
 // it.
 func start(tb testing.TB, cfg *config.Config) (stop func()) {
 	tb.Helper()
+	return startWith(tb, cfg, Options{Log: zerolog.Nop()})
+}
+
+func startWith(tb testing.TB, cfg *config.Config, o Options) (stop func()) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- Run(ctx, cfg, Options{Log: zerolog.Nop(), OnReady: func() { close(ready) }})
-	}()
+	o.OnReady = func() { close(ready) }
+	go func() { ended <- Run(ctx, cfg, o) }()
 	select {
 	case <-ready:
 	case err := <-ended:

@@ -67,7 +67,7 @@ func local(cfg *config.Config, st *swapstore.Store, keys keys, author string, lo
 	rules := cfg.Gates()
 	l := &admin.Local{
 		Store: st, Formats: cfg.Tokens.Formats, Keys: keys.ring, Seal: keys.seal, Rules: func() *verify.Rules { return rules },
-		Now: time.Now, Applier: newApplier(st, keys.settings(cfg)), Uses: st, Author: author,
+		Now: time.Now, Applier: newApplier(st, keys.settings(cfg), time.Now), Uses: st, Author: author,
 	}
 	l.Backend, l.Path = storePlace(cfg)
 	l.Vault = &vault{cfg: cfg, keys: keys, store: st, applier: l.Applier, log: log}

@@ -44,6 +44,9 @@ import (
 // Options are what Run is given beside the configuration.
 type Options struct {
 	Log zerolog.Logger
+	// Now is the time that tokens are judged, and patches applied, by; nil: the
+	// system's.
+	Now func() time.Time
 	// OnReady is called once, when verify begins to answer; nil for none.
 	OnReady func()
 	// Reload asks for the configuration to be read again, by Load.
@@ -100,15 +103,18 @@ type daemon struct {
 	bearer      atomic.Pointer[verify.Bearer] // of who introspects
 }
 
-func newApplier(st store.Store, settings provision.Settings) *provision.Applier {
-	a := &provision.Applier{Store: st, Now: time.Now, Random: rand.Reader, Groups: groupsOf}
+func newApplier(st store.Store, settings provision.Settings, now func() time.Time) *provision.Applier {
+	a := &provision.Applier{Store: st, Now: now, Random: rand.Reader, Groups: groupsOf}
 	a.Configure(settings)
 	return a
 }
 
 func newDaemon(st *swapstore.Store, o Options) *daemon {
-	d := &daemon{Options: o, store: st, uses: usage.New(st, time.Now, o.Log), began: time.Now(), broken: make(chan error, 1)}
-	d.service = &admin.Local{Store: st, Now: time.Now, Uses: d.uses}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	d := &daemon{Options: o, store: st, uses: usage.New(st, o.Now, o.Log), began: time.Now(), broken: make(chan error, 1)}
+	d.service = &admin.Local{Store: st, Now: o.Now, Uses: d.uses}
 	d.metrics = d.newMetrics()
 	d.drops.new = func(cfg patches.Config) *patches.Dir {
 		return patches.New(cfg, worker{d.applier, d.metrics, o.Log}, o.Log)
@@ -120,7 +126,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	if err := d.readFiles(cfg); err != nil {
 		return err
 	}
-	d.applier = newApplier(d.store, d.keys.settings(cfg))
+	d.applier = newApplier(d.store, d.keys.settings(cfg), d.Now)
 	d.rehasher = newRehasher(d.applier, d.Log)
 	d.rules.Store(cfg.Gates())
 	d.observe(cfg)
@@ -152,7 +158,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	group.Go(func() error {
 		if d.announce(ctx) {
 			watch := expiryWatch{store: d.store, log: d.Log}
-			group.Go(func() error { return behind(func() error { return watch.run(ctx, time.Now) }) })
+			group.Go(func() error { return behind(func() error { return watch.run(ctx, d.Now) }) })
 			d.reload(ctx, group, cfg)
 		}
 		d.notify(systemd.SdNotifyStopping)

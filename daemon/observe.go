@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/metrics"
@@ -27,8 +26,8 @@ func (d *daemon) newMetrics() *metrics.Metrics {
 			}
 			return tokens
 		},
-		Digest: func() string { return d.service.Digests.Of(d.store, time.Now()) },
-	}, time.Now)
+		Digest: func() string { return d.service.Digests.Of(d.store, d.Now()) },
+	}, d.Now)
 }
 
 func (d *daemon) dropMetrics() []metrics.Drop {

@@ -53,7 +53,7 @@ func newRehashed(t *testing.T, n int) *rehashed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	applier := newApplier(st, provision.Settings{Keys: ring})
+	applier := newApplier(st, provision.Settings{Keys: ring}, time.Now)
 	r.store, r.rehasher = st, newRehasher(applier, zerolog.Nop())
 	return r
 }

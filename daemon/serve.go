@@ -67,7 +67,7 @@ type endpoint struct {
 func (d *daemon) endpoints(cfg *config.Config) []endpoint {
 	gate := &verify.Handler{
 		Register: verify.Register{Tokens: d.store, Formats: cfg.Tokens.Formats, Keys: d.keys.ring},
-		Rules:    d.rules.Load, Now: time.Now, Ready: d.ready.Load, Health: d.health,
+		Rules:    d.rules.Load, Now: d.Now, Ready: d.ready.Load, Health: d.health,
 		Used: d.uses.Count, Decided: d.decided, Outdated: d.rehasher.offer, Metrics: d.metrics.Handler(),
 	}
 	inner := *gate

@@ -14,7 +14,8 @@ type Digests struct {
 	mu      sync.Mutex
 	text    string
 	commits uint64
-	until   time.Time
+	// from and until bound when it is good: tokens expire, and clocks are set back.
+	from, until time.Time
 }
 
 // digestTries bounds how often a store is gone through that changes meanwhile.
@@ -25,7 +26,7 @@ const digestTries = 3
 func (d *Digests) Of(s store.Contents, now time.Time) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.text != "" && d.commits == s.Commits() && (d.until.IsZero() || now.Before(d.until)) {
+	if d.text != "" && d.commits == s.Commits() && !now.Before(d.from) && (d.until.IsZero() || now.Before(d.until)) {
 		return d.text
 	}
 	d.text = ""
@@ -33,7 +34,8 @@ func (d *Digests) Of(s store.Contents, now time.Time) string {
 		taken, commits, ok := store.DigestOf(s, now)
 		if ok {
 			sum := taken.Sum()
-			d.text, d.commits, d.until = hex.EncodeToString(sum[:]), commits, taken.Until()
+			d.text, d.commits = hex.EncodeToString(sum[:]), commits
+			d.from, d.until = now.Round(0), taken.Until() // by the clock on the wall
 			break
 		}
 	}
