@@ -49,6 +49,9 @@ type Options struct {
 	Now func() time.Time
 	// OnReady is called once, when verify begins to answer; nil for none.
 	OnReady func()
+	// Sockets are those that a service manager has opened, each under the name
+	// of the listeners that it stands for; see takeSockets. Run closes them.
+	Sockets []*os.File
 	// Reload asks for the configuration to be read again, by Load.
 	Reload <-chan os.Signal
 	Load   func() (*config.Config, error)
@@ -70,6 +73,10 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	return errors.Join(err, st.Close())
 }
+
+// ErrFormat says that another version of the program has written the store. It
+// does not pass by itself.
+var ErrFormat = badgerstore.ErrFormat
 
 // OpenStore opens the configured backend.
 func OpenStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.Store, error) {
@@ -95,6 +102,7 @@ type daemon struct {
 	ready    atomic.Bool
 	metrics  *metrics.Metrics
 	service  *admin.Local // what the admin socket answers
+	teller   teller
 	began    time.Time
 	broken   chan error                   // after which the process has to end
 	rules    atomic.Pointer[verify.Rules] // of the gates
@@ -141,6 +149,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 		group.Go(func() error { return s.run(ctx) })
 	}
 	d.drops.begin(ctx, group, dropConfigs(cfg))
+	group.Go(func() error { return behind(func() error { return d.supervised(ctx, servers) }) })
 	group.Go(func() error { return behind(func() error { return d.uses.Run(ctx) }) })
 	group.Go(func() error { return behind(func() error { return d.rehasher.run(ctx) }) })
 	group.Go(func() error { return boundGarbage(ctx) })
@@ -223,15 +232,9 @@ func (d *daemon) announce(ctx context.Context) bool {
 	d.ready.Store(true)
 	debug.FreeOSMemory() // what a first pass over many files took is not needed again
 	d.Log.Info().Msg("ready")
-	d.notify(systemd.SdNotifyReady)
+	d.notify(systemd.SdNotifyReady + "\n" + d.statusLine())
 	if d.OnReady != nil {
 		d.OnReady()
 	}
 	return true
-}
-
-func (d *daemon) notify(state string) {
-	if _, err := systemd.SdNotify(false, state); err != nil {
-		d.Log.Warn().Err(err).Msg("telling systemd")
-	}
 }

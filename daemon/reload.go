@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -21,14 +22,16 @@ func (d *daemon) reload(ctx context.Context, group *errgroup.Group, cfg *config.
 			return
 		case <-d.Reload:
 		}
+		d.notify(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec())
 		next, bearer, err := d.load()
 		if err != nil {
 			d.Log.Error().Err(err).Msg("configuration not reloaded, nothing has changed")
-			continue
+		} else {
+			d.bearer.Store(&bearer)
+			d.apply(ctx, group, cfg, next)
+			cfg = next
 		}
-		d.bearer.Store(&bearer)
-		d.apply(ctx, group, cfg, next)
-		cfg = next
+		d.notify(systemd.SdNotifyReady + "\n" + d.statusLine())
 	}
 }
 

@@ -21,6 +21,8 @@ const shutdownTimeout = 5 * time.Second
 type server struct {
 	http     httpServer
 	listener net.Listener
+	asked    bool // it answers /readyz, and all of verify
+	plain    bool // without TLS
 }
 
 // httpServer is what http.Server does.
@@ -32,24 +34,42 @@ type httpServer interface {
 
 // servers opens every configured listener, or none.
 func (d *daemon) servers(ctx context.Context, cfg *config.Config) ([]server, error) {
-	var all []server
-	control, err := listenAdmin(ctx, cfg.Admin)
+	handed, err := takeSockets(d.Sockets, cfg)
+	if err != nil {
+		return nil, err
+	}
+	all, err := d.open(ctx, cfg, handed)
+	if err != nil {
+		return nil, errors.Join(err, handed.close(), closeAll(all))
+	}
+	return all, nil
+}
+
+// open opens what was not handed over.
+func (d *daemon) open(ctx context.Context, cfg *config.Config, handed sockets) (all []server, err error) {
+	control := handed.one(adminSocket)
+	if control == nil {
+		control, err = listenAdmin(ctx, cfg.Admin)
+	}
 	if err != nil {
 		return nil, err
 	}
 	log := stdlog.New(d.Log, "", 0)
 	local := admin.NewServer(d.service)
 	local.ErrorLog = log
-	all = append(all, server{local, control})
+	all = append(all, server{http: local, listener: control})
 
 	for _, e := range d.endpoints(cfg) {
-		for _, address := range e.addresses {
-			l, err := listenVerify(ctx, address)
-			if err != nil {
-				return nil, errors.Join(err, closeAll(all))
-			}
+		listeners, err := handed.listeners(ctx, e)
+		for _, l := range listeners {
 			d.Log.Info().Stringer("address", l.Addr()).Str("for", e.name).Msg("listening")
-			all = append(all, server{verify.NewServer(e.handler, log), e.tls.wrap(l)})
+			all = append(all, server{
+				http: verify.NewServer(e.handler, log), listener: e.tls.wrap(l),
+				asked: e.name == "verify", plain: e.tls == nil || l.Addr().Network() == "unix",
+			})
+		}
+		if err != nil {
+			return all, err
 		}
 	}
 	return all, nil

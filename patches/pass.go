@@ -145,6 +145,7 @@ func (d *Dir) group(ctx context.Context, items []*item, now time.Time) error {
 		return err
 	}
 	for i, c := range claims {
+		d.beats.Add(1)
 		if err := d.conclude(c, verdicts[i], now); err != nil {
 			return err
 		}
@@ -169,7 +170,9 @@ func (d *Dir) handOver(ctx context.Context, claims []*claim) ([]Verdict, error) 
 	for i, c := range claims {
 		group[i] = c.patch
 	}
+	d.beats.Add(1)
 	verdicts, err := d.handler.Handle(ctx, group)
+	d.beats.Add(1)
 	if err != nil {
 		return nil, fmt.Errorf("handling patches of %s: %w", d.cfg.Name, err)
 	}

@@ -79,6 +79,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -116,7 +117,7 @@ type Config struct {
 }
 
 // Dir is a drop directory at work. One goroutine, in Run, does everything;
-// only Started, Status, Reevaluate and Look may be called from others.
+// only Started, Status, Reevaluate, Look and Beats may be called from others.
 type Dir struct {
 	cfg     Config
 	exclude map[string]bool // relative to the directory
@@ -154,6 +155,8 @@ type Dir struct {
 	started chan struct{}
 
 	asked chan struct{} // holds one where a pass over everything is wanted now
+	beats atomic.Uint64 // see Beats
+	felt  chan struct{} // holds one where a beat is wanted now
 	over  chan struct{} // closed when Run has ended
 
 	mu        sync.Mutex
@@ -183,6 +186,7 @@ func New(cfg Config, h Handler, log zerolog.Logger) *Dir {
 
 		reevaluate: make(chan struct{}, 1),
 		asked:      make(chan struct{}, 1),
+		felt:       make(chan struct{}, 1),
 		over:       make(chan struct{}),
 		step:       func(string) error { return nil },
 		sync:       (*folder).sync, syncBytes: (*tree).syncBytes,
@@ -205,9 +209,11 @@ func (d *Dir) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		d.beats.Add(1)
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.felt:
 		case ev := <-d.watch.events():
 			d.hint(ev)
 			d.drain()
@@ -256,6 +262,17 @@ func (d *Dir) drain() {
 // Started is closed once every patch that the first scan found has its
 // outcome or is known to wait for something else than its writer.
 func (d *Dir) Started() <-chan struct{} { return d.started }
+
+// Beats grows whenever Run moves on: with every file that it looks at, before and
+// after every group that it hands over, and once soon after each call. Where it
+// has not grown between two calls, Run is held up.
+func (d *Dir) Beats() uint64 {
+	select {
+	case d.felt <- struct{}{}:
+	default: // the last one has not been felt yet
+	}
+	return d.beats.Load()
+}
 
 // Reevaluate asks for all files of a directory in keep mode to be handed over
 // again soon. It may be called at any time, and does nothing in other modes.

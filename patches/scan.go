@@ -91,6 +91,7 @@ func (d *Dir) walk(rel string, found func(string)) {
 		return
 	}
 	for _, e := range entries {
+		d.beats.Add(1)
 		at := path.Join(rel, e.Name())
 		judged := Eligible
 		if e.IsDir() {
@@ -146,6 +147,7 @@ func (d *Dir) leaveAlone(rel, why string) {
 // look sees whether the item is ready, and forgets it where it is gone or no
 // patch at all.
 func (d *Dir) look(it *item, now time.Time) {
+	d.beats.Add(1)
 	it.looked = now
 	dir, _ := it.place()
 	d.tree.trim(dir)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,11 +51,17 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// unit is a unit file's settings: all values of each key, without sections.
+// unit is the settings of the service.
 func unit(t *testing.T) map[string][]string {
 	t.Helper()
+	return settingsOf(t, "tokendrop.service")
+}
+
+// settingsOf is a unit file's settings: all values of each key, without sections.
+func settingsOf(t *testing.T, file string) map[string][]string {
+	t.Helper()
 	settings := map[string][]string{}
-	for line := range strings.Lines(read(t, "tokendrop.service")) {
+	for line := range strings.Lines(read(t, file)) {
 		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(key, "#") {
 			settings[key] = append(settings[key], value)
 		}
@@ -73,6 +80,8 @@ func TestSettings(t *testing.T) {
 		"CapabilityBoundingSet":    "CAP_LEASE CAP_DAC_READ_SEARCH",
 		"NoNewPrivileges":          "yes",
 		"StateDirectoryMode":       "0700",
+		"ProtectSystem":            "strict",
+		"ExecReload":               "/bin/kill -HUP $MAINPID",
 		"Restart":                  "on-failure",
 		"RestartPreventExitStatus": "78",
 	} {
@@ -81,7 +90,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	for key := range settings {
-		if slices.Contains([]string{"PermissionsStartOnly", "DynamicUser", "ExecReload", "SecureBits"}, key) {
+		if slices.Contains([]string{"PermissionsStartOnly", "DynamicUser", "PrivateUsers", "SecureBits"}, key) {
 			t.Errorf("%s is stated", key)
 		}
 	}
@@ -100,27 +109,57 @@ func TestDirectoriesAreTheDefaults(t *testing.T) {
 	if mounts := settings["RequiresMountsFor"]; len(mounts) != 1 || mounts[0] != c.Drops[0].Path {
 		t.Errorf("the drop directory is %s, the unit waits for %q", c.Drops[0].Path, mounts)
 	}
+	if writable := settings["ReadWritePaths"]; len(writable) != 1 || writable[0] != filepath.Dir(c.Drops[0].Path) {
+		t.Errorf("the drop directory is %s, what lies in %q can be made anew and written to", c.Drops[0].Path, writable)
+	}
+	if socket := settingsOf(t, "tokendrop-verify.socket"); socket["ListenStream"][0] != c.Verify.Listen[0].Address || socket["FileDescriptorName"][0] != "verify" {
+		t.Errorf("the socket is %v, the default %v", socket, c.Verify.Listen)
+	}
 	if !strings.Contains(read(t, "tmpfiles.d/tokendrop.conf"), "\nd "+c.Drops[0].Path+" ") {
 		t.Errorf("tmpfiles.d does not make %s", c.Drops[0].Path)
 	}
 }
 
-func TestSystemdAcceptsTheUnit(t *testing.T) {
-	analyze := need(t, "systemd-analyze")
-	// The program is not installed where this test runs.
-	text := strings.Replace(read(t, "tokendrop.service"), "/usr/bin/tokendrop serve", "/bin/true", 1)
-	path := filepath.Join(t.TempDir(), "tokendrop.service")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+// installed copies the units to a directory, with a program that is there.
+func installed(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range []string{"tokendrop.service", "tokendrop-verify.socket"} {
+		text := strings.Replace(read(t, name), "/usr/bin/tokendrop serve", "/bin/true", 1)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	out, err := exec.Command(analyze, "verify", "--man=no", "--recursive-errors=no", path).CombinedOutput()
+	return dir
+}
+
+func TestSystemdAcceptsTheUnits(t *testing.T) {
+	analyze, dir := need(t, "systemd-analyze"), installed(t)
+	out, err := exec.Command(analyze, "verify", "--man=no", "--recursive-errors=no", dir+"/tokendrop.service", dir+"/tokendrop-verify.socket").CombinedOutput()
 	if err != nil {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 	// Unknown settings are warnings only.
 	for line := range bytes.Lines(out) {
-		if bytes.Contains(line, []byte("tokendrop.service")) {
+		if bytes.Contains(line, []byte("tokendrop")) {
 			t.Errorf("systemd-analyze verify: %s", line)
 		}
 	}
+}
+
+// maxExposure is how much of the system the service may see, by the measure of
+// systemd-analyze(1), which has 10 for all of it.
+const maxExposure = 1.5
+
+func TestExposure(t *testing.T) {
+	out, err := exec.Command(need(t, "systemd-analyze"), "security", "--offline=true", "--no-pager", installed(t)+"/tokendrop.service").CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemd-analyze security: %v\n%s", err, out)
+	}
+	_, last, _ := strings.Cut(string(out), "Overall exposure level for tokendrop.service: ")
+	exposure, err := strconv.ParseFloat(strings.Fields(last + " ?")[0], 64)
+	if err != nil || exposure > maxExposure {
+		t.Errorf("the exposure is %v (%v), want at most %v\n%s", exposure, err, maxExposure, out)
+	}
+	t.Logf("the exposure is %v", exposure)
 }

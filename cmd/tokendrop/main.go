@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/config"
 )
 
@@ -52,6 +53,9 @@ func run(ctx context.Context, args []string) int {
 		return exitConfig
 	}
 	fmt.Fprintln(os.Stderr, "tokendrop:", err)
+	if errors.Is(err, daemon.ErrFormat) {
+		return exitConfig
+	}
 	if !c.started {
 		return exitUsage
 	}

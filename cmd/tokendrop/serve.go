@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/spf13/cobra"
 
 	"github.com/tokendrop/tokendrop/daemon"
@@ -48,7 +49,7 @@ func (c *cli) runDaemon(cmd *cobra.Command, cfg *config.Config, onReady func()) 
 	defer signal.Stop(hangup)
 	log := newLog(cfg.Log, os.Stderr)
 	err := daemon.Run(cmd.Context(), cfg, daemon.Options{
-		Log: log, OnReady: onReady, Reload: hangup,
+		Log: log, OnReady: onReady, Reload: hangup, Sockets: activation.Files(true),
 		Load: func() (*config.Config, error) { return config.Load(cfg.File, os.Environ()) },
 	})
 	if err == nil {
