@@ -47,6 +47,7 @@ and tells proxies for every request whether the token in it is good.`,
 	for i := range changes {
 		root.AddCommand(c.change(&changes[i]))
 	}
+	c.completions(root)
 	return root
 }
 

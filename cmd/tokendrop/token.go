@@ -18,8 +18,8 @@ func (c *cli) token() *cobra.Command {
 configuration only the prefixes of tokens are looked at.`,
 		Example: `  tokendrop token new --manifest
   tokendrop token key - < token`,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(c.tokenNew(), c.tokenKey())
 	return cmd
