@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +25,16 @@ func TestScripts(t *testing.T) {
 
 		UpdateScripts: *update,
 
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "broken": broken, "serve": serve, "quit": quit},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "broken": broken, "nobody": asNobody, "serve": serve, "quit": quit},
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, errors.New("there is no such condition")
+			}
+			if os.Geteuid() != 0 && os.Getenv("CI") == "true" {
+				return false, errors.New("only root can become another user")
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TOKENDROP_STORE_PATH", env.WorkDir+"/store")
 			env.Setenv("TOKENDROP_ADMIN_SOCKET", env.WorkDir+"/sock")
@@ -62,20 +72,49 @@ func broken(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(r.Close())
 	defer w.Close()
-	var said strings.Builder
-	cmd := exec.Command(args[1], args[2:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), os.Environ(), w, &said
+	cmd := scriptCommand(ts, exec.Command(args[1], args[2:]...))
+	cmd.Stdout = w
+	expectCode(ts, cmd, args[0])
+}
+
+// asNobody CODE COMMAND... runs a command as a user who owns nothing.
+func asNobody(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: nobody CODE COMMAND...")
+	}
+	binary := ts.MkAbs("bin/tokendrop") // nobody cannot reach the test's
+	if _, err := os.Stat(binary); err != nil {
+		self, err := os.Executable()
+		ts.Check(err)
+		data, err := os.ReadFile(self)
+		ts.Check(err)
+		ts.Check(os.Mkdir(ts.MkAbs("bin"), 0o755))
+		ts.Check(os.WriteFile(binary, data, 0o755))
+		for _, dir := range []string{ts.MkAbs("."), filepath.Dir(ts.MkAbs("."))} {
+			ts.Check(os.Chmod(dir, 0o755))
+		}
+	}
+	cmd := scriptCommand(ts, exec.Command(binary, args[1:]...))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	expectCode(ts, cmd, args[0])
+}
+
+func scriptCommand(ts *testscript.TestScript, cmd *exec.Cmd) *exec.Cmd {
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), os.Environ(), ts.Stdout(), ts.Stderr()
 	for _, name := range scriptEnv {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
-	err = cmd.Run()
+	return cmd
+}
+
+func expectCode(ts *testscript.TestScript, cmd *exec.Cmd, want string) {
+	err := cmd.Run()
 	if _, ok := errors.AsType[*exec.ExitError](err); !ok && err != nil {
 		ts.Fatalf("%v", err)
 	}
-	if got := cmd.ProcessState.ExitCode(); strconv.Itoa(got) != args[0] {
-		ts.Fatalf("%v ends with %d, want %s: %s", args[1:], got, args[0], said.String())
+	if got := cmd.ProcessState.ExitCode(); strconv.Itoa(got) != want {
+		ts.Fatalf("%v ends with %d, want %s", cmd.Args, got, want)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs("said"), []byte(said.String()), 0o600))
 }
 
 // scriptEnv are the variables of the scripts that commands need.
