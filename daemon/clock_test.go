@@ -91,8 +91,8 @@ func (c *clocked) run() {
 // put lays a manifest with one entry into a directory.
 func (c *clocked) put(drop int, name, fields string) {
 	c.Helper()
-	text, tok := manifest(c, len(c.all))
-	text = fmt.Sprintf("tokens:\n  - action: ensure\n    user: u\n    name: %s\n    key: %s\n    digest: %s\n%s", name, tok.Key, tok.Digest(), fields)
+	_, tok := manifest(c, len(c.all))
+	text := fmt.Sprintf("tokens:\n  - action: ensure\n    user: u\n    name: %s\n    key: %s\n    digest: %s\n%s", name, tok.Key, tok.Digest(), fields)
 	c.all[name] = tok
 	if drop == 0 {
 		c.texts[name+".yaml"] = text

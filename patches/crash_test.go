@@ -349,3 +349,32 @@ func TestClaimRewrittenBeforeRecovery(t *testing.T) {
 	td.Outcome("x.yaml", installedSuffix)
 	td.NoClaims()
 }
+
+// A clock that is set by years, to and fro, while claims wait and while files
+// settle: the order stays, and every wait is as long as it was.
+func TestClockSteps(t *testing.T) {
+	for _, years := range []int{10, -10, -60, 100} {
+		td := newDropDir(t)
+		td.ledger.full = true // so that claims wait
+		td.Drop("c.yaml", "1")
+		td.Pass()
+		td.clock = td.clock.AddDate(years, 0, 0)
+		td.Restart()
+		td.Drop("b.yaml", "2")
+		td.Pass()
+		td.clock = td.clock.AddDate(-years, 0, 0)
+		td.Restart()
+		td.ledger.full = false
+		td.Drop("a.yaml", "3")
+		td.Pass()
+		td.Applied("1", "2", "3")
+		td.NoClaims()
+		var last ID
+		for _, p := range td.ledger.handed[len(td.ledger.handed)-3:] {
+			if p.ID.compare(last) < 0 {
+				t.Errorf("%d years: %v was handed over after %v", years, p.ID, last)
+			}
+			last = p.ID
+		}
+	}
+}

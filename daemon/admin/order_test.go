@@ -282,7 +282,7 @@ func TestStatus(t *testing.T) {
 }
 
 // The digest is taken again when the store has changed, or when a grace ends,
-// and at no other time.
+// or the clock is set back, and at no other time.
 func TestDigests(t *testing.T) {
 	l := stocked(t)
 	walks := &walked{Store: l.Store}
@@ -298,6 +298,9 @@ func TestDigests(t *testing.T) {
 	}
 	if third := d.Of(walks, noon.Add(time.Hour)); third == second || walks.n != 3 {
 		t.Errorf("%s after a grace has ended and %d walks", third, walks.n)
+	}
+	if fourth := d.Of(walks, noon); fourth != second {
+		t.Errorf("%s when the clock was set back, want %s", fourth, second)
 	}
 }
 
