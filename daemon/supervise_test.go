@@ -83,7 +83,7 @@ func TestNews(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := newDaemon(swapstore.New(st), Options{Log: zerolog.Nop()})
-	d.applier = newApplier(d.store, provision.Settings{})
+	d.applier = newApplier(d.store, provision.Settings{}, time.Now)
 	stuck := patches.New(patches.Config{Name: "spool"}, nil, zerolog.Nop()) // which nobody runs
 	for name, c := range map[string]struct {
 		ready, stuck, watched, answers bool
