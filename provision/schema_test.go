@@ -88,7 +88,7 @@ func TestSchemaAccepts(t *testing.T) {
 		// Configurations, but for the first, and Ansible's, which end in .yml.
 		others := []string{
 			"30-wrong.yaml", "tokendrop.toml", "tokendrop.yaml", "envoy.yaml", "traefik.yaml",
-			"deployment.yaml", "kustomization.yaml", "user-data.yaml", "node.json",
+			"deployment.yaml", "kustomization.yaml", "user-data.yaml", "node.json", "dashboard.json",
 		}
 		if syntaxOf(path) != unknownSyntax && filepath.Ext(path) != ".yml" && !slices.Contains(others, base) {
 			files = append(files, path)
