@@ -142,6 +142,7 @@ func (m *machine) start(w *warden) error {
 func (m *machine) mustStart(w *warden) {
 	m.Helper()
 	if err := m.start(w); err != nil {
+		m.lost += m.acknowledged // nothing of it can be had
 		m.Fatalf("the daemon has ended: %v", err)
 	}
 }
