@@ -2,7 +2,7 @@
 // every kind are dropped, and compares what is left with a model. It is tests
 // only; the long run, of which README has the table, is:
 //
-//	go test ./daemon/faults -count=1 -v -timeout 1h -rounds 100
+//	go test ./daemon/faults -count=1 -v -timeout 1h -rounds 40
 //
 // Invariants:
 //
