@@ -1,0 +1,68 @@
+package systemd_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// nfpm is the program that makes the packages, or $NFPM.
+func nfpm(t *testing.T) string {
+	t.Helper()
+	if program := os.Getenv("NFPM"); program != "" {
+		return program
+	}
+	return need(t, "nfpm")
+}
+
+// build builds a version of the packages from the source in a directory, and
+// returns where they are.
+func build(t *testing.T, source, version, arch string, formats ...string) string {
+	t.Helper()
+	out := t.TempDir()
+	cmd := exec.Command(source+"/systemd/package/build", append([]string{out, version, arch}, formats...)...)
+	cmd.Env = append(os.Environ(), "NFPM="+nfpm(t))
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the packages: %v\n%s", err, said)
+	}
+	return out
+}
+
+func sum(t *testing.T, path string) string {
+	t.Helper()
+	digest := sha256.Sum256([]byte(read(t, path)))
+	return hex.EncodeToString(digest[:])
+}
+
+// The same source makes the same bytes, wherever it lies.
+func TestReproducible(t *testing.T) {
+	nfpm(t)
+	elsewhere := t.TempDir() + "/another place"
+	if out, err := exec.Command("cp", "-r", "..", elsewhere).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	one, other := build(t, "..", "1.0.0", "amd64"), build(t, elsewhere, "1.0.0", "amd64")
+	for _, file := range []string{"tokendrop", "tokendrop.deb", "tokendrop.rpm"} {
+		if sum(t, filepath.Join(one, file)) != sum(t, filepath.Join(other, file)) {
+			t.Errorf("two builds of %s differ", file)
+		}
+	}
+	info, err := os.Stat(one + "/tokendrop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the binary has %.1f MiB", float64(info.Size())/(1<<20))
+}
+
+func TestLintian(t *testing.T) {
+	lintian := need(t, "lintian")
+	deb := build(t, "..", "1.0.0", "amd64", "deb") + "/tokendrop.deb"
+	out, err := exec.Command(lintian, "--fail-on=error,warning", "--allow-root", "--tag-display-limit=0", deb).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "W: ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
