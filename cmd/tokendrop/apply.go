@@ -224,7 +224,10 @@ const (
 // the files.
 func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manifest) ([]fileReport, error) {
 	reports := []fileReport{}
+	shown, all := newProgress(cmd), len(files)
+	defer shown.done()
 	if len(w.Places) > 0 {
+		shown.show("waiting for outcomes")
 		seen, err := s.Look(cmd.Context(), w)
 		if err != nil {
 			return nil, err
@@ -237,6 +240,7 @@ func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manif
 			bytes += len(files[n].data)
 			n++
 		}
+		shown.show("%d of %d files applied", all-len(files), all)
 		some, err := order(cmd, s, files[:n])
 		if err != nil {
 			return nil, err

@@ -49,7 +49,12 @@ func (c *cli) backupTo(cmd *cobra.Command, path string, yes bool) error {
 		return err
 	}
 	defer f.Cleanup() //nolint:errcheck // nothing is left of it after it took its place
-	if err := c.ask(cmd, func(s admin.Service) error { return s.Backup(cmd.Context(), f) }); err != nil {
+	shown := newProgress(cmd)
+	err = c.ask(cmd, func(s admin.Service) error {
+		defer shown.done()
+		return s.Backup(cmd.Context(), &writing{Writer: f, progress: shown})
+	})
+	if err != nil {
 		return err
 	}
 	return f.CloseAtomicallyReplace()

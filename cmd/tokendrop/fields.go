@@ -166,7 +166,7 @@ func readSecret(stdin io.Reader, file string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer f.Close() // nothing is written
+		defer func() { _ = f.Close() }() // nothing is written
 		from = f
 	}
 	text, err := io.ReadAll(io.LimitReader(from, maxTokenLine))

@@ -105,7 +105,10 @@ func (c *cli) withRestorer(cmd *cobra.Command, do func(restorer) error) error {
 // restoreFrom shows what would happen, asks, and has it done.
 func (c *cli) restoreFrom(cmd *cobra.Command, r restorer, f *os.File, order admin.Restoring, yes, rehearse bool) error {
 	order.Rehearse = true
+	shown := newProgress(cmd)
+	shown.show("reading the backup")
 	would, err := r.Restore(cmd.Context(), f, order)
+	shown.done()
 	if err != nil {
 		return err
 	}
@@ -118,7 +121,9 @@ func (c *cli) restoreFrom(cmd *cobra.Command, r restorer, f *os.File, order admi
 		return err
 	}
 	order.Rehearse = false
+	shown.show("restoring")
 	done, err := r.Restore(cmd.Context(), f, order)
+	shown.done()
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (c *cli) ask(cmd *cobra.Command, do func(admin.Service) error) error {
 func newLog(c config.Log, to *os.File) zerolog.Logger {
 	var w io.Writer = to
 	if c.Format == config.Console || c.Format == config.Auto && isTerminal(to) {
-		w = zerolog.ConsoleWriter{Out: to}
+		w = zerolog.ConsoleWriter{Out: to, NoColor: !isTerminal(to)} // which heeds NO_COLOR too
 	}
 	zerolog.SetGlobalLevel(c.Level)
 	return zerolog.New(w).With().Timestamp().Logger()
