@@ -59,6 +59,7 @@ type clocked struct {
 	*testing.T
 	cfg   *config.Config
 	clock wallClock
+	zone  *time.Location
 	admin *admin.Client
 	http  *http.Client
 	all   map[string]token.Token
@@ -79,13 +80,14 @@ func newClocked(t *testing.T) *clocked {
 	c.http = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", c.cfg.Verify.Listen[0].Address)
 	}}}
+	c.stop = func() {}
 	t.Cleanup(func() { c.stop() })
 	return c
 }
 
 func (c *clocked) run() {
 	c.Helper()
-	c.stop = startWith(c, c.cfg, Options{Log: zerolog.Nop(), Now: c.clock.now})
+	c.stop = startWith(c, c.cfg, Options{Log: zerolog.Nop(), Now: func() time.Time { return c.clock.now().In(c.zone) }})
 }
 
 // put lays a manifest with one entry into a directory.
@@ -176,15 +178,13 @@ func (c *clocked) unchanged() {
 // two runs.
 func TestClockSteps(t *testing.T) {
 	home := time.Date(2027, 6, 30, 12, 0, 0, 0, time.UTC)
-	local := time.Local
-	defer func() { time.Local = local }()
 	for _, zone := range []string{"UTC", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati", "Pacific/Pago_Pago"} {
 		t.Run(zone, func(t *testing.T) {
+			c := newClocked(t)
 			var err error
-			if time.Local, err = time.LoadLocation(zone); err != nil {
+			if c.zone, err = time.LoadLocation(zone); err != nil {
 				t.Fatal(err)
 			}
-			c := newClocked(t)
 			c.clock.set(home)
 			for drop, prefix := range []string{"", "kept-"} {
 				c.put(drop, prefix+"plain", "")
