@@ -57,6 +57,12 @@ type content struct {
 
 func (s *Store) store() store.Store { return s.now.Load().Store }
 
+// drain returns when whoever writes has come to an end.
+func (s *Store) drain() {
+	s.use.Lock()
+	defer s.use.Unlock()
+}
+
 // Exchange lets nothing be written while prepare works, and then replaces the
 // store by what replace returns, which is called while nobody uses more of the
 // old one than its memory. If either fails the old store stays, unless replace
@@ -64,8 +70,7 @@ func (s *Store) store() store.Store { return s.now.Load().Store }
 func (s *Store) Exchange(prepare func() error, replace func(old store.Store) (store.Store, error)) error {
 	s.frozen.Store(true)
 	defer s.frozen.Store(false)
-	s.use.Lock()   // whoever writes has come to an end
-	s.use.Unlock() //nolint:staticcheck // nothing is to be done in between
+	s.drain()
 	if err := prepare(); err != nil {
 		return err
 	}
