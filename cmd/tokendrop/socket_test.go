@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -62,8 +63,10 @@ func (m *machine) checkPaths(page string) {
 		if err != nil {
 			m.t.Fatal(err)
 		}
+		text, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed {
+		nobody := strings.HasPrefix(string(text), "404 page") // rather than a token that is not there
+		if err != nil || nobody || resp.StatusCode == http.StatusMethodNotAllowed {
 			m.t.Errorf("%s %s: %s", row[1], row[2], resp.Status)
 		}
 	}
