@@ -230,11 +230,11 @@ func (d *daemon) announce(ctx context.Context) bool {
 		}
 	}
 	d.ready.Store(true)
-	debug.FreeOSMemory() // what a first pass over many files took is not needed again
 	d.Log.Info().Msg("ready")
 	d.notify(systemd.SdNotifyReady + "\n" + d.statusLine())
 	if d.OnReady != nil {
 		d.OnReady()
 	}
+	debug.FreeOSMemory() // what a first pass over many files took is not needed again
 	return true
 }

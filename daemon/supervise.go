@@ -105,7 +105,7 @@ func (d *daemon) statusLine() string {
 	case len(h.Degraded) > 1:
 		text = fmt.Sprintf("degraded: %s; and %d more, see tokendrop status", h.Degraded[0], len(h.Degraded)-1)
 	}
-	if n := d.tokens(); n == 1 {
+	if n := d.store.Len(); n == 1 {
 		text += "; 1 token"
 	} else {
 		text += fmt.Sprintf("; %d tokens", n)
@@ -115,11 +115,9 @@ func (d *daemon) statusLine() string {
 
 // teller tells systemd things, by sd_notify(3).
 type teller struct {
-	mu      sync.Mutex
-	told    string // last
-	deaf    bool   // it could not be told
-	commits uint64 // of which tokens is the count
-	tokens  int
+	mu   sync.Mutex
+	told string // last
+	deaf bool   // it could not be told
 }
 
 // notify tells systemd how things are, unless it has just been told the same and
@@ -137,20 +135,6 @@ func (d *daemon) notify(state string) {
 		d.Log.Warn().Err(err).Msg("telling systemd")
 	}
 	t.deaf = err != nil
-}
-
-// tokens counts all tokens, again only if they may be others.
-func (d *daemon) tokens() int {
-	t := &d.teller
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if commits := d.store.Commits(); commits != t.commits || t.tokens == 0 {
-		t.commits, t.tokens = commits, 0
-		for _, n := range d.service.Count().States {
-			t.tokens += n
-		}
-	}
-	return t.tokens
 }
 
 // answers asks the first of the gates' listeners whether it lives. Only no

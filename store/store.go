@@ -115,6 +115,9 @@ type Store interface {
 	// moment.
 	Marks() iter.Seq[Mark]
 
+	// Len counts the tokens, in no time.
+	Len() int
+
 	// Commits counts the batches that readers have come to see since the store was
 	// opened: as long as it stays the same, so do all tokens and marks.
 	Commits() uint64

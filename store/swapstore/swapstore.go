@@ -136,6 +136,9 @@ func (s *Store) Commits() uint64 {
 	return now.commits + now.Store.Commits()
 }
 
+// Len implements store.Store.
+func (s *Store) Len() int { return s.store().Len() }
+
 // Head implements store.Store.
 func (s *Store) Head() store.Head { return s.store().Head() }
 
