@@ -39,6 +39,13 @@ func (c *comparison) look(was *store.Record) {
 		return
 	}
 	c.stay[today.ID] = struct{}{}
+	if c.another(&today, &rec) {
+		c.diff.Drop.add(Item{today.Name, today.Key(), WhyName})
+		c.diff.note(&today, store.Deleted)
+		c.absent[rec.Key()] = false
+		c.diff.note(&rec, store.Created)
+		return
+	}
 	why := c.revives(&today, &rec)
 	switch {
 	case same(&today, &rec):
@@ -50,6 +57,15 @@ func (c *comparison) look(was *store.Record) {
 		c.diff.Change.add(Item{rec.Name, rec.Key(), ""})
 	}
 	c.diff.note(&rec, store.Updated)
+}
+
+// another tells whether the token that has a name today is another one than that
+// of the backup: it was deleted, and one made anew.
+func (s *Sides) another(today, back *store.Record) bool {
+	if s.continues {
+		return today.ID != back.ID
+	}
+	return !today.CreatedAt.Equal(back.CreatedAt)
 }
 
 // same tells whether two records say the same.

@@ -26,6 +26,7 @@ const (
 	WhyReplaced = "a secret of it was replaced"
 	WhyRevoked  = "its key is revoked"
 	WhyUser     = "is blocked"
+	WhyName     = "another token had its name"
 )
 
 // Diff is what a restore does to today's store.
@@ -35,7 +36,8 @@ type Diff struct {
 	Revive, Add Group
 	// Change are other tokens that would be different.
 	Change Group
-	// Drop are tokens of today that the backup has not.
+	// Drop are tokens of today that the backup has not, also those in whose names
+	// it has others.
 	Drop Group
 	// Withheld are tokens of the backup that stay away, or lose a credential.
 	Withheld Group

@@ -19,7 +19,7 @@ func (s *Sides) Only(limits store.Limits, entry store.Entry) (*Diff, store.Batch
 		if err != nil {
 			return nil, store.Batch{}, err
 		}
-		if err := putBack(draft, rec); err != nil {
+		if err := s.putBack(draft, rec); err != nil {
 			return nil, store.Batch{}, err
 		}
 	}
@@ -32,10 +32,13 @@ func (s *Sides) Only(limits store.Limits, entry store.Entry) (*Diff, store.Batch
 }
 
 // putBack puts a token as it was.
-func putBack(draft *store.Draft, rec store.Record) error {
+func (s *Sides) putBack(draft *store.Draft, rec store.Record) error {
 	now, there := draft.ByName(rec.Name)
-	if there && same(&now, &rec) {
+	switch {
+	case there && same(&now, &rec):
 		return nil
+	case there && s.another(&now, &rec):
+		return fmt.Errorf("another token has the name of %s now, with the key %s: delete or rename that one first, or leave this one out", rec.Key(), now.Key())
 	}
 	rec.ID = now.ID
 	for _, key := range rec.Keys() {
