@@ -149,6 +149,8 @@ func (a *Applier) applySome(ctx context.Context, settings *Settings, patches []t
 			return t.results, nil
 		case errors.Is(err, store.ErrApplied):
 			askLedger = true
+		case errors.Is(err, store.ErrUnavailable) && len(t.results) > 1: // there may be room for less
+			patches = patches[:(len(t.results)+1)/2]
 		case errors.Is(err, store.ErrTooLarge):
 			patches, tooLarge = patches[:(len(t.results)+1)/2], len(t.results) == 1
 		case !errors.Is(err, store.ErrConflict):

@@ -134,6 +134,24 @@ func TestApplyDefersWhenTheStoreIsBusy(t *testing.T) {
 	}
 }
 
+// Where there is room for some of what waits together, some is applied.
+func TestApplyWithLittleRoom(t *testing.T) {
+	b := newBench(t)
+	b.faults.Before = func(batch *store.Batch) error {
+		if len(batch.Entries) > 2 {
+			return store.ErrUnavailable
+		}
+		return nil
+	}
+	var group []Patch
+	for i, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		group = append(group, patch(byte(i+1), creates(name)))
+	}
+	if got := b.outcomes(group...); got != strings.TrimSpace(strings.Repeat("installed ", len(group))) {
+		t.Error(got)
+	}
+}
+
 // Nobody knows whether it was stored: the process ends, and the next one asks
 // the ledger. Both ways end in one entry and one regeneration.
 func TestApplyAfterAnUnknownResult(t *testing.T) {

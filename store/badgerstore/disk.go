@@ -121,10 +121,7 @@ func (d *disk) need(size store.Size) uint64 { return d.space.bound() + writes(si
 
 // admit returns ErrUnavailable where there is too little space for a batch.
 func (d *disk) admit(size store.Size) error {
-	if err := d.space.expect(writes(size) / 2); err != nil {
-		return err
-	}
-	return d.space.admit(d.need(size))
+	return d.space.begin(writes(size))
 }
 
 // Write implements serial.Disk.

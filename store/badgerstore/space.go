@@ -87,19 +87,27 @@ type keeper struct {
 // measureEach is how much is written between two measurements, in bytes.
 const measureEach = 4 << 20
 
-// expect counts what is about to be written, and makes the reserve as large as
-// the store may then need.
-func (k *keeper) expect(bytes uint64) error {
+// begin is admit for what writes that many bytes, half of which the store may
+// then have more. What is refused leaves no trace: it is no bar for less.
+func (k *keeper) begin(bytes uint64) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.grown += bytes; k.grown < measureEach {
-		k.stored += bytes
-	} else if stored, err := k.measure(); err != nil {
-		return fmt.Errorf("%w: measuring the store: %w", store.ErrUnavailable, err)
-	} else {
-		k.stored, k.grown = stored+bytes, 0
+	if k.grown >= measureEach {
+		stored, err := k.measure()
+		if err != nil {
+			return fmt.Errorf("%w: measuring the store: %w", store.ErrUnavailable, err)
+		}
+		k.stored, k.grown = stored, 0
 	}
-	k.reserve.fit(spaceFor(k.stored))
+	more, size := bytes/2, k.reserve.size
+	bound := spaceFor(k.stored + more)
+	k.reserve.fit(bound)
+	if err := k.admit(bound + bytes); err != nil {
+		k.reserve.size = max(size, k.reserve.held)
+		return err
+	}
+	k.stored += more
+	k.grown += more
 	return nil
 }
 
@@ -146,10 +154,8 @@ func (k *keeper) has(need uint64) error {
 	return nil
 }
 
-// admit is check, and makes the reserve whole.
+// admit is check, and makes the reserve whole. The caller has the lock.
 func (k *keeper) admit(need uint64) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if err := k.has(need + k.reserve.missing()); err != nil {
 		return err
 	}

@@ -71,24 +71,29 @@ func TestReserve(t *testing.T) {
 }
 
 // What Badger may take follows what the store has, which is estimated while
-// little is written, and is bounded.
+// little is written, and is bounded. What was refused is no bar for less.
 func TestSpaceFollowsTheStore(t *testing.T) {
 	const mib = 1 << 20
 	d := &fullDisk{free: 1 << 30}
 	k := d.keeper(t, 0)
 	stored := uint64(0)
 	k.measure = func() (uint64, error) { return stored, nil }
-	for _, step := range []struct{ stored, expect, bound, reserve uint64 }{
-		{0, 0, 16, 16},
-		{100, 1, 18, 24}, // not measured yet
-		{100, 2, 22, 24},
-		{10, 2, 40, 40}, // 10 and 2
-		{100, 4, 128, 128},
-		{1, 4, 26, 128}, // given up with the store
+	for _, step := range []struct {
+		stored, writes uint64
+		fails          bool
+		bound, reserve uint64
+	}{
+		{0, 0, false, 16, 16},
+		{100, 2, false, 18, 24}, // not measured yet
+		{100, 4000, true, 18, 24},
+		{100, 6, false, 24, 24},
+		{10, 2, false, 38, 40}, // 10 and 1
+		{100, 6, false, 44, 48},
+		{100, 2, false, 128, 128},
 	} {
 		stored = step.stored * mib
-		if err := k.expect(step.expect * mib); err != nil {
-			t.Fatal(err)
+		if err := k.begin(step.writes * mib); (err != nil) != step.fails {
+			t.Fatal(step, err)
 		}
 		if got := k.bound() / mib; got != step.bound || k.reserve.size/mib != step.reserve {
 			t.Errorf("%+v: bound to %d MiB with %d in reserve", step, got, k.reserve.size/mib)
