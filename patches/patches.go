@@ -141,6 +141,8 @@ type Dir struct {
 	others    map[[2]uint64]bool // the other drop directories, as their paths lead now
 	trust     *trust             // nil before the first pass
 	warned    map[string]string  // what was said of directories that are used all the same, by path
+	// passedOver are the subdirectories that the last scan did not list, with why.
+	passedOver map[string]string
 	// warnings are those of the last scan.
 	warnings []string
 

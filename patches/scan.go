@@ -41,6 +41,7 @@ func (d *Dir) scan(now time.Time) {
 	before := d.files
 	d.files = map[string]*item{}
 	clear(d.owners)
+	clear(d.passedOver)
 	d.round++
 	d.watch.renew()
 	d.keep.rescan()
@@ -117,6 +118,7 @@ const notPlain = "it is not a regular file with one link"
 // passOver leaves a subdirectory alone, with all that may be in it.
 func (d *Dir) passOver(rel, why string) {
 	d.leaveAlone(rel, why)
+	d.passedOver[rel] = why
 	d.unlisted()
 }
 
@@ -124,7 +126,8 @@ func (d *Dir) passOver(rel, why string) {
 // read, as the directories do that Puppet locks files with, is nothing to tell.
 func (d *Dir) unreadable(rel, what string, err error) {
 	if rel == "." || !errors.Is(err, fs.ErrNotExist) {
-		d.leaveAlone(rel, what+": "+err.Error())
+		d.passOver(rel, what+": "+err.Error())
+		return
 	}
 	d.unlisted()
 }

@@ -26,6 +26,7 @@ const (
 	Unclaimable  Reason = "cannot be moved by the daemon"
 	Unfinishable Reason = "its outcome cannot be written"
 	PutOff       Reason = "put off by the store"
+	PassedOver   Reason = "a subdirectory that cannot be used"
 	Displaced    Reason = "claimed, no regular file with one link, and its name is taken"
 )
 

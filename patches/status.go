@@ -46,7 +46,8 @@ type Failure struct {
 	Next    time.Time // when it is tried again, unless it changes before
 }
 
-// Waiting is a patch without an outcome.
+// Waiting is a patch without an outcome, or a subdirectory with all that may be
+// in it.
 type Waiting struct {
 	Path    string // relative to the directory
 	Reason  Reason
@@ -102,6 +103,9 @@ func (d *Dir) publish() {
 				failed = append(failed, Failure{it.path, it.memory.reasons, it.memory.since, it.memory.next})
 			}
 		}
+	}
+	for rel, why := range d.passedOver {
+		waiting = append(waiting, Waiting{Path: rel, Reason: PassedOver, Detail: why, Since: d.scanAt.Add(-d.cfg.Rescan)})
 	}
 	slices.SortFunc(waiting, func(a, b Waiting) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(failed, func(a, b Failure) int { return strings.Compare(a.Path, b.Path) })

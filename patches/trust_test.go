@@ -227,6 +227,7 @@ func TestUnsafeSubdirectory(t *testing.T) {
 	}
 	td.Is(Working)
 	td.Applied("good")
+	td.Waits("sub", PassedOver)
 	td.Logged("left alone", 1)
 	td.Logged("others may write to "+shellQuote(sub)+" (mode 1757): run chmod o-w "+shellQuote(sub), 1)
 
@@ -243,6 +244,9 @@ func TestUnsafeSubdirectory(t *testing.T) {
 	must(t, err)
 	td.Applied("good", "a", "b")
 	td.NoClaims()
+	if s := td.dir.Status(); len(s.Waiting) > 0 {
+		t.Errorf("what was mended waits: %+v", s.Waiting)
+	}
 }
 
 // The second look, between the scan and the claim.

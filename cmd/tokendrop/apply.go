@@ -72,6 +72,11 @@ func (c *cli) applyArgs(cmd *cobra.Command, m *manifests, args []string, wait, p
 		dropped = everything(cfg.Drops)
 	}
 	return c.ask(cmd, func(s admin.Service) error {
+		if prune && !c.askable(cmd, yes) { // so that nothing is applied before it is refused
+			if _, err := c.prune(cmd, s, dropped, yes); err != nil {
+				return err
+			}
+		}
 		reports, err := applyAll(cmd, s, admin.Wanted{Places: dropped, Wait: wait}, files)
 		if err != nil {
 			return err

@@ -14,16 +14,22 @@ func yesFlag(cmd *cobra.Command, yes *bool) {
 	cmd.Flags().BoolVar(yes, "yes", false, "do not ask")
 }
 
+// askable tells whether somebody can be asked, or has answered already.
+func (c *cli) askable(cmd *cobra.Command, yes bool) bool {
+	in, ok := cmd.InOrStdin().(*os.File)
+	return yes || ok && isTerminal(in)
+}
+
 // confirm asks on a terminal whether to go on with what destroys; elsewhere it
 // wants --yes. Its error ends the command.
 func (c *cli) confirm(cmd *cobra.Command, yes bool, question string) error {
 	if yes {
 		return nil
 	}
-	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !isTerminal(in) {
+	if !c.askable(cmd, yes) {
 		return c.usage(question + " Nobody can be asked here: say --yes")
 	}
+	in := cmd.InOrStdin()
 	fmt.Fprint(cmd.ErrOrStderr(), question+" [y/N] ")
 	answer, _ := bufio.NewReader(in).ReadString('\n') // what ends without an answer is a no
 	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {

@@ -117,6 +117,10 @@ func (c *cli) restoreFrom(cmd *cobra.Command, r restorer, f *os.File, order admi
 			return err
 		}
 	}
+	alone := len(order.Users)+len(order.Keys) > 0
+	if alone && would.Revive.Count+would.Add.Count+would.Change.Count+would.Same == 0 {
+		return errors.New("nothing comes back: the backup has no such token, or all of them are revoked")
+	}
 	if err := c.confirm(cmd, yes, "Restore the backup?"); err != nil {
 		return err
 	}
