@@ -312,7 +312,10 @@ func TestMethodOverrides(t *testing.T) {
 	rec := goodRecord(t)
 	rec.Type = store.ReadOnly
 	h := gateHandler(t, rec, g)
-	for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+	for _, name := range []string{
+		"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
+		"X_HTTP_METHOD_OVERRIDE", "x-http_method-override", "X_Http-Method", "X_Method_Override",
+	} {
 		for _, value := range []string{"DELETE", "GET", ""} {
 			with := a
 			with.header = a.header.Clone()

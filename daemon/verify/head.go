@@ -51,6 +51,9 @@ var names = func() (all [32][]name) {
 	for i, text := range spokenNames {
 		add(text, i)
 	}
+	for _, text := range overrideSpellings {
+		add(text, fieldUnderscored)
+	}
 	for i, text := range frameNames {
 		add(text, spoken+i)
 	}
@@ -140,6 +143,10 @@ func (h *head) field(line string) bool {
 		switch {
 		case n.place == refusedPlace:
 			return false
+		case n.place == fieldUnderscored:
+			value = ""
+			h.fields[n.place] = h.fields[n.place][:0]
+			fallthrough
 		case n.place < spoken:
 			h.fields[n.place] = append(h.fields[n.place], value)
 			return true

@@ -21,7 +21,7 @@ type said struct {
 }
 
 // spoken counts the headers that gates read.
-const spoken = 10
+const spoken = 11
 
 // What gates read, as a place in said.fields.
 const (
@@ -33,20 +33,49 @@ const (
 	fieldForwardedMethod
 	fieldForwardedURI
 	fieldOverride // and the two after it
+
+	// fieldUnderscored is there, and empty, if one of overrideSpellings is.
+	fieldUnderscored = spoken - 1
 )
 
-// spokenNames are their names, as net/http spells them. The last three are those
-// that frameworks take a method from.
+// spokenNames are their names, as net/http spells them. Those from fieldOverride on
+// are those that frameworks take a method from.
 var spokenNames = [spoken]string{
 	"Authorization", "X-Api-Key", "X-Forwarded-For", "X-Original-Method", "X-Original-Uri", "X-Forwarded-Method", "X-Forwarded-Uri",
 	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override",
 }
+
+// overrideSpellings are those three with underscores, which a service behind a
+// gateway interface (RFC 3875, section 4.1.18) cannot tell from dashes.
+var overrideSpellings = func() (all []string) {
+	for _, name := range spokenNames[fieldOverride:fieldUnderscored] {
+		for which := 1; which < 1<<strings.Count(name, "-"); which++ {
+			spelling, dash := []byte(name), 0
+			for i, c := range spelling {
+				if c != '-' {
+					continue
+				}
+				if which>>dash&1 == 1 {
+					spelling[i] = '_'
+				}
+				dash++
+			}
+			all = append(all, http.CanonicalHeaderKey(string(spelling)))
+		}
+	}
+	return all
+}()
 
 // saidBy is what a request says that net/http has read.
 func saidBy(r *http.Request, rest string) *said {
 	s := &said{method: r.Method, rest: rest, encoded: len(r.TransferEncoding) > 0}
 	for i, name := range spokenNames {
 		s.fields[i] = r.Header[name]
+	}
+	for _, name := range overrideSpellings {
+		if r.Header[name] != nil {
+			s.fields[fieldUnderscored] = []string{""}
+		}
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	s.from = peerOf(local, r.RemoteAddr)
