@@ -196,7 +196,9 @@ func watched(t *testing.T) (l *Local, path string) {
 		cancel()
 		<-done
 	})
-	<-dir.Started()
+	if _, _, err := dir.Look(t.Context(), func(patches.Status) bool { return true }); err != nil { // its status is there then
+		t.Fatal(err)
+	}
 	l.Directories = func() []Directory { return []Directory{{Config: cfg, Watching: dir.Status, Look: dir.Look}} }
 	return l, path
 }
