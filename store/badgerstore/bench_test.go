@@ -3,9 +3,6 @@ package badgerstore
 import (
 	"encoding/binary"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -137,7 +134,11 @@ func BenchmarkMillion(b *testing.B) {
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.HeapAlloc)/million, "heap-bytes/token")
 		runtime.KeepAlive(s)
-		b.ReportMetric(float64(diskUse(b, path))/million, "bytes/token")
+		size, err := filesSize(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(size)/million, "bytes/token")
 	})
 	b.Run("ledger", func(b *testing.B) {
 		s := benchOpen(b, path)
@@ -163,26 +164,4 @@ func cpuTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
-// diskUse is the space that the files take, holes not counted.
-func diskUse(b *testing.B, dir string) int64 {
-	var sum int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			sum += stat.Blocks * 512
-			if os.Getenv("VERBOSE") != "" {
-				b.Log(d.Name(), stat.Blocks*512)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return sum
 }
