@@ -174,7 +174,7 @@ func parseKey(text string) (string, error) {
 		return "", fmt.Errorf("its key is of a type that may not sign here; these may: %s", strings.Join(keyTypes, ", "))
 	}
 	blob, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil {
+	if err != nil || strings.Contains(encoded, "\r") { // which the decoder passes over
 		return "", errors.New("its key is not in base64")
 	}
 	key, err := ssh.ParsePublicKey(blob)

@@ -252,6 +252,7 @@ func FuzzSigners(f *testing.F) {
 	}
 	other := base64.StdEncoding.EncodeToString([]byte(blob))
 	f.Add(fmt.Sprintf("alice ssh-ed25519 %s", other))
+	f.Add(fmt.Sprintf("alice ssh-ed25519 %s\r%s", blob[:9], blob[9:]))
 	f.Fuzz(func(t *testing.T, text string) {
 		s := parseSigners(text)
 		principal, err := s.find(key, signedAt)
