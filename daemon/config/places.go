@@ -120,13 +120,9 @@ func (s *scanner) value(path string) {
 	case s.at(`"`) || s.at(`'`):
 		s.quoted()
 	case s.take("["):
-		for i := 0; s.more("]"); i++ {
-			s.value(path + "[" + strconv.Itoa(i) + "]")
-		}
+		s.members("]", func(i int) { s.value(path + "[" + strconv.Itoa(i) + "]") })
 	case s.take("{"):
-		for s.more("}") {
-			s.pair(path)
-		}
+		s.members("}", func(int) { s.pair(path) })
 	default:
 		s.skipUntil(",]}#\r\n")
 	}
@@ -138,13 +134,21 @@ func (s *scanner) giveUp() {
 	s.pos = len(s.src)
 }
 
-// more tells whether another element follows in a list that ends with end,
-// and reads what is between them. It ends, too, where nothing moves on.
-func (s *scanner) more(end string) bool {
-	s.blank()
-	s.take(",")
-	s.blank()
-	return s.pos < len(s.src) && !s.take(end) && !s.at("]") && !s.at("}") && !s.at("=") && !s.at(",")
+// members reads what a list or an inline table has in it. What is no member
+// ends it: the parser will refuse that.
+func (s *scanner) members(end string, member func(i int)) {
+	for i := 0; ; i++ {
+		s.blank()
+		s.take(",")
+		s.blank()
+		start := s.pos
+		if s.take(end) {
+			return
+		}
+		if member(i); s.pos == start {
+			return
+		}
+	}
 }
 
 // quoted reads past a string of any of the four kinds.
