@@ -38,9 +38,9 @@ func (x *Index) checkKeys(b *Batch) error {
 	taken := make(map[token.Key]Name, len(b.Put))
 	for i := range b.Put {
 		for _, key := range b.Put[i].Keys() {
-			owner := x.findKey(key)
+			owner, row := x.findKey(key)
 			by, twice := taken[key]
-			if twice && by != b.Put[i].Name || owner != 0 && !written[x.rows.at(owner).Name] {
+			if twice && by != b.Put[i].Name || owner != 0 && !written[row.Name] {
 				return fmt.Errorf("%w: a key belongs to another token", ErrConflict)
 			}
 			taken[key] = b.Put[i].Name

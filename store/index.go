@@ -25,6 +25,7 @@ type Index struct {
 	byKey  slots
 	from   map[string]*int // how many tokens each drop directory is the source of
 	forms  map[Form]int    // how many credentials are kept so, but for plain ones
+	opaque int             // how many credentials HasOpaque is about
 	marks  map[MarkID]Mark
 	rules  rules
 
@@ -35,7 +36,11 @@ type Index struct {
 func (x *Index) ByKey(key token.Key) (Record, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.record(x.findKey(key), nil)
+	at, found := x.findKey(key)
+	if at == 0 {
+		return Record{}, false
+	}
+	return found.record(nil)
 }
 
 // ByName implements Reader.
@@ -49,13 +54,13 @@ func (x *Index) ByName(name Name) (Record, bool) {
 // next to it, whose row takes as long to come from memory as that of a known one.
 func (x *Index) Lookup(key token.Key) Found {
 	x.mu.RLock()
-	at := x.findKey(key)
-	f := Found{known: at != 0, row: nobody}
-	if at == 0 {
-		at = x.byKey.near(x.hashKey(key))
-	}
-	if at != 0 {
-		f.row = x.rows.at(at)
+	at, found := x.findKey(key)
+	f := Found{known: at != 0, row: found}
+	if !f.known {
+		f.row = nobody
+		if at = x.byKey.near(x.hashKey(key)); at != 0 {
+			f.row = x.rows.at(at)
+		}
 	}
 	rule := x.rules.of(f.row.User)
 	x.mu.RUnlock() // a row stays what it is
@@ -88,8 +93,13 @@ func (x *Index) findName(name Name) place {
 	return x.byName.find(x.hashName(name), func(at place) bool { return x.rows.at(at).Name == name })
 }
 
-func (x *Index) findKey(key token.Key) place {
-	return x.byKey.find(x.hashKey(key), func(at place) bool { return hasKey(x.rows.at(at).stored, key) })
+// findKey finds the row that a key selects, and its place; 0 if there is none.
+func (x *Index) findKey(key token.Key) (at place, found row) {
+	at = x.byKey.find(x.hashKey(key), func(at place) bool {
+		found = x.rows.at(at)
+		return hasKey(found.stored, key)
+	})
+	return at, found
 }
 
 // begin makes the first hash possible.
@@ -193,6 +203,13 @@ func (x *Index) Tokens() iter.Seq[Record] {
 			}
 		}
 	}
+}
+
+// HasOpaque implements Store.
+func (x *Index) HasOpaque() bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.opaque > 0
 }
 
 // Forms implements Store.
@@ -343,8 +360,8 @@ func (x *Index) remove(name Name, room *Room) {
 	x.rows.drop(at)
 }
 
-// count counts a record among those of its source, and its credentials unless
-// they are plain.
+// count counts a record among those of its source, and its credentials by what
+// they are.
 func (x *Index) count(r *Record, by int) {
 	n := x.from[r.Source.Dir]
 	if n == nil {
@@ -353,7 +370,11 @@ func (x *Index) count(r *Record, by int) {
 	}
 	*n += by
 	for i := range r.Credentials {
-		x.countForm(r.Credentials[i].Form(), by)
+		c := &r.Credentials[i]
+		x.countForm(c.Form(), by)
+		if c.Opaque || c.Imported() != nil {
+			x.opaque += by
+		}
 	}
 }
 

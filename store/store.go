@@ -108,6 +108,10 @@ type Store interface {
 	// next visit's as soon as this one returns.
 	Walk(visit func(*Record, Rule))
 
+	// HasOpaque tells whether there is any credential of an opaque token, or of
+	// another product's: if there is none, no such token need be looked for.
+	HasOpaque() bool
+
 	// Forms counts the credentials that are kept in each form but the plain one.
 	Forms() map[Form]int
 

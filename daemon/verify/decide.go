@@ -55,6 +55,7 @@ func (d *Decision) Release() {
 // Tokens is what a Register looks in. store.Store is one.
 type Tokens interface {
 	Lookup(token.Key) store.Found
+	HasOpaque() bool
 	Revoked(key token.Key, user string) bool
 }
 
@@ -96,7 +97,7 @@ func (r *Register) askAny(q *Question, room *store.Room, now time.Time) Decision
 		native = decoy
 	}
 	d := r.ask(native, q, room, now)
-	if d.Reason != InvalidToken {
+	if d.Reason != InvalidToken || !r.Tokens.HasOpaque() {
 		return d
 	}
 	opaque, ok := token.ParseOpaque(q.Text)

@@ -12,8 +12,9 @@
 //  3. A malformed token, an unknown one and a wrong secret get the same answer
 //     after the same lookups and comparisons, under every pepper and for every
 //     import: what work differs depends on the presented text alone, never on
-//     what the store holds. Of a token nothing but its credentials is looked at
-//     before one of them is proven, so that its size tells nothing either.
+//     what the store holds, but for whether it holds any opaque token at all. Of
+//     a token nothing but its credentials is looked at before one of them is
+//     proven, so that its size tells nothing either.
 //  4. Whether a token is expired, disabled or the like is told only to who
 //     has its secret.
 //  5. A yes carries all identity headers, empty ones too, so that a proxy

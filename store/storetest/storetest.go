@@ -224,9 +224,10 @@ func (b *bench) checkWalk(s state) {
 
 func (b *bench) checkForms(s state) {
 	b.Helper()
-	want := make(map[store.Form]int)
+	want, opaque := make(map[store.Form]int), false
 	for _, r := range s.Tokens {
 		for i := range r.Credentials {
+			opaque = opaque || r.Credentials[i].Opaque || r.Credentials[i].Imported() != nil
 			if f := r.Credentials[i].Form(); f != (store.Form{}) {
 				want[f]++
 			}
@@ -234,6 +235,9 @@ func (b *bench) checkForms(s state) {
 	}
 	if got := b.Forms(); len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
 		b.Errorf("Forms = %v, want %v", got, want)
+	}
+	if b.HasOpaque() != opaque {
+		b.Errorf("HasOpaque = %v", !opaque)
 	}
 }
 

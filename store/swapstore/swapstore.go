@@ -104,6 +104,9 @@ func (s *Store) Mark(id store.MarkID) (store.Mark, bool) { return s.store().Mark
 // Lookup implements store.Store.
 func (s *Store) Lookup(key token.Key) store.Found { return s.store().Lookup(key) }
 
+// HasOpaque implements store.Store.
+func (s *Store) HasOpaque() bool { return s.store().HasOpaque() }
+
 // Revoked implements store.Store.
 func (s *Store) Revoked(key token.Key, user string) bool { return s.store().Revoked(key, user) }
 
