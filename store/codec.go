@@ -456,6 +456,9 @@ func cutUvarint(s string) (v uint64, rest string, ok bool) {
 	if s != "" && s[0] < 0x80 {
 		return uint64(s[0]), s[1:], true
 	}
+	if len(s) > 1 && s[1] < 0x80 {
+		return uint64(s[0]&0x7f) | uint64(s[1])<<7, s[2:], true
+	}
 	return cutLongUvarint(s)
 }
 
