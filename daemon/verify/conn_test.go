@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,24 @@ func TestConnectionsTimeOut(t *testing.T) {
 			}
 			if took := closes(conn); took < tt.want || took > tt.want+2*deadlineStep {
 				t.Errorf("%s: closed after %v, want %v", name, took, tt.want)
+			}
+		})
+	}
+}
+
+// A body that was announced is not waited for, whether it comes or not, and what
+// comes is never taken for another request.
+func TestBodiesAreNotWaitedFor(t *testing.T) {
+	announced := strings.Replace(talk["yes"], "\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n", 1)
+	for name, text := range map[string]string{"it never comes": announced, "it comes": announced + "12345" + talk["yes"]} {
+		synctest.Test(t, func(t *testing.T) {
+			conn, _ := dialed(t, testHandler(t, goodRecord(t)))
+			began := time.Now()
+			if status := says(t, conn, text); status != http.StatusOK || time.Since(began) > 0 {
+				t.Errorf("%s: %d after %v", name, status, time.Since(began))
+			}
+			if rest, err := io.ReadAll(conn); len(rest) > 0 || err != nil {
+				t.Errorf("%s: then comes %q, %v", name, rest, err)
 			}
 		})
 	}

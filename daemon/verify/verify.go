@@ -89,9 +89,17 @@ type Handler struct {
 
 const verifyPath = "/verify"
 
+// hangUp has net/http answer without waiting for a body that was announced: a
+// proxy that keeps it to itself would wait with it. Where the next request begins
+// is not known then.
+var hangUp = []string{"close"}
+
 // ServeHTTP does not route with a ServeMux, which would redirect paths that
 // are not clean: a redirect is no answer to a proxy's question.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header()["Connection"] = hangUp
+	}
 	target := target(r)
 	path, _, _ := strings.Cut(target, "?")
 	switch {
