@@ -8,6 +8,7 @@ import (
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/version"
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/store/token"
 )
 
 // serveAdmin prepares what the admin socket answers.
@@ -18,6 +19,9 @@ func (d *daemon) serveAdmin(cfg *config.Config) {
 	s.Rules, s.Applier, s.Ready = d.rules.Load, d.applier, d.ready.Load
 	s.Daemon, s.Directories = d.tell, d.drops.directories
 	s.Vault = &vault{cfg: cfg, keys: d.keys, store: d.store, applier: d.applier, log: d.Log, replaced: d.replaced}
+	s.Told = func(to string, key token.Key) {
+		d.Log.Info().Str("to", to).Stringer("key", key).Msg("token revealed")
+	}
 	s.Broken = func(err error) {
 		select {
 		case d.broken <- err:

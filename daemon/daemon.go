@@ -138,6 +138,7 @@ func (d *daemon) run(ctx context.Context, cfg *config.Config) error {
 	d.rehasher = newRehasher(d.applier, d.Log)
 	d.rules.Store(cfg.Gates())
 	d.observe(cfg)
+	d.warnOfStrangers(cfg)
 	d.serveAdmin(cfg)
 	d.keepSnapshot(cfg)
 	group, ctx := errgroup.WithContext(ctx)

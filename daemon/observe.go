@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
@@ -48,22 +49,22 @@ func (d *daemon) dropMetrics() []metrics.Drop {
 }
 
 // labels are what drop directories are called in metrics, by their names. Where
-// the name is the path, for want of another, it is replaced by the directory's
-// place in the configuration.
+// the name is the path, for want of another, it is replaced by the path's last
+// element: who may scrape need not know where things lie.
 func labels(cfg *config.Config) map[string]string {
-	names := make(map[string]string, len(cfg.Drops))
+	names, taken := make(map[string]string, len(cfg.Drops)), make(map[string]bool)
 	for _, d := range cfg.Drops {
-		names[d.Name] = d.Name
+		names[d.Name], taken[d.Name] = d.Name, true
 	}
-	for i, d := range cfg.Drops {
+	for _, d := range cfg.Drops {
 		if d.Name != d.Path {
 			continue
 		}
-		name := fmt.Sprintf("unnamed %d", i+1)
-		for names[name] != "" { // so is another one, or nobody could scrape
+		name := filepath.Base(d.Path)
+		for taken[name] { // two series of one name, and nobody could scrape
 			name += "'"
 		}
-		names[d.Name] = name
+		names[d.Name], taken[name] = name, true
 	}
 	return names
 }

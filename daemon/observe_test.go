@@ -10,7 +10,7 @@ import (
 // No path is a label, also where a drop directory has no other name.
 func TestLabels(t *testing.T) {
 	cfg := &config.Config{Drops: []config.Drop{{Name: "spool", Path: "/srv/a"}, {Name: "/srv/b", Path: "/srv/b"}, {Name: "ci", Path: "/srv/c"}}}
-	want := map[string]string{"spool": "spool", "/srv/b": "unnamed 2", "ci": "ci"}
+	want := map[string]string{"spool": "spool", "/srv/b": "b", "ci": "ci"}
 	if got := labels(cfg); !maps.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -19,7 +19,7 @@ func TestLabels(t *testing.T) {
 // Two series with the same labels would fail every scrape.
 func TestLabelsDiffer(t *testing.T) {
 	drop := func(name, path string) config.Drop { return config.Drop{Name: name, Path: path} }
-	cfg := &config.Config{Drops: []config.Drop{drop("/a", "/a"), drop("unnamed 1", "/b"), drop("unnamed 2", "/c"), drop("/d", "/d")}}
+	cfg := &config.Config{Drops: []config.Drop{drop("/x/a", "/x/a"), drop("a", "/b"), drop("/c/a", "/c/a"), drop("/d", "/d")}}
 	seen := map[string]string{}
 	for name, label := range labels(cfg) {
 		if other, twice := seen[label]; twice {
@@ -27,7 +27,7 @@ func TestLabelsDiffer(t *testing.T) {
 		}
 		seen[label] = name
 	}
-	if len(seen) != len(cfg.Drops) || seen["unnamed 4"] != "/d" || seen["unnamed 2"] != "unnamed 2" {
+	if len(seen) != len(cfg.Drops) || seen["d"] != "/d" || seen["a"] != "a" {
 		t.Errorf("labels are %v", seen)
 	}
 }

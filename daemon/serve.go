@@ -54,7 +54,7 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config, handed sockets) (
 	if err != nil {
 		return nil, err
 	}
-	log := stdlog.New(d.Log, "", 0)
+	log := stdlog.New(serverLog{d.Log}, "", 0)
 	local := admin.NewServer(d.service)
 	local.ErrorLog = log
 	all = append(all, server{http: local, listener: control})

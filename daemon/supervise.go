@@ -35,17 +35,19 @@ type pulse struct {
 	last    map[*patches.Dir]uint64
 }
 
-// beats tells whether every drop directory's loop has moved on since it was
+// heldUp names the drop directories whose loop has not moved on since it was
 // asked last.
-func (p *pulse) beats() bool {
-	now, all := map[*patches.Dir]uint64{}, true
+func (p *pulse) heldUp() (names []string) {
+	now := map[*patches.Dir]uint64{}
 	for _, dir := range p.dirs() {
 		before, known := p.last[dir]
 		now[dir] = dir.Beats()
-		all = all && !(known && now[dir] == before)
+		if known && now[dir] == before {
+			names = append(names, dir.Status().Name)
+		}
 	}
 	p.last = now
-	return all
+	return names
 }
 
 // supervised tells systemd, until ctx ends, how things are and that they move
@@ -81,10 +83,10 @@ func (d *daemon) supervised(ctx context.Context, servers []server) error {
 // news is what systemd is told at a tick.
 func (d *daemon) news(ctx context.Context, p *pulse, watched bool) string {
 	lines := []string{d.statusLine()}
-	moved := p.beats()
+	heldUp := p.heldUp()
 	switch {
-	case !moved:
-		d.Log.Warn().Msg("a drop directory is held up")
+	case heldUp != nil:
+		d.Log.Warn().Strs("drops", heldUp).Msg("drop directories are held up: nothing is applied there")
 	case !d.ready.Load():
 		lines = append(lines, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", startTime.Microseconds()))
 	case watched && p.answers(ctx):

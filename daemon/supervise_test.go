@@ -53,7 +53,7 @@ func TestPulse(t *testing.T) {
 	moves := func() {
 		t.Helper()
 		for range 3 { // once could be the end of what came before
-			for !p.beats() {
+			for p.heldUp() != nil {
 				if t.Context().Err() != nil {
 					t.Fatal("the loop does not move on")
 				}
@@ -65,10 +65,10 @@ func TestPulse(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-h.entered
-	p.beats()
+	p.heldUp()
 	for range 3 {
-		if p.beats() {
-			t.Error("a loop that is held up has a pulse")
+		if got := p.heldUp(); !slices.Equal(got, []string{"spool"}) {
+			t.Errorf("%q are held up, and not spool", got)
 		}
 	}
 	h.release <- struct{}{}
@@ -102,7 +102,7 @@ func TestNews(t *testing.T) {
 			p := &pulse{answers: func(context.Context) bool { return c.answers }, dirs: func() []*patches.Dir { return nil }}
 			if c.stuck {
 				p.dirs = func() []*patches.Dir { return []*patches.Dir{stuck} }
-				p.beats()
+				p.heldUp()
 			}
 			if got := d.news(t.Context(), p, c.watched); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)

@@ -268,11 +268,17 @@ func (d *Dir) describe(it *item, st info) Patch {
 func (d *Dir) owner(uid uint32) string {
 	name, ok := d.owners[uid]
 	if !ok {
-		name = strconv.FormatUint(uint64(uid), 10)
-		if u, err := user.LookupId(name); err == nil {
-			name = u.Username
-		}
+		name = userName(uid)
 		d.owners[uid] = name
 	}
 	return name
+}
+
+// userName is the name of a user, or the number of one without.
+func userName(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(number); err == nil {
+		return u.Username
+	}
+	return number
 }

@@ -141,3 +141,17 @@ func TestForeignClaims(t *testing.T) {
 	td.Waits("taken.yaml", Displaced)
 	td.Logged("it is no claim", 1)
 }
+
+// A .tokendrop of another user's says what to run.
+func TestForeignTokendrop(t *testing.T) {
+	asRoot(t)
+	td := newDropDir(t)
+	in := filepath.Join(td.path, claimDir)
+	must(t, os.Mkdir(in, 0o700))
+	must(t, os.Chown(in, 12345, 12345))
+	td.Pass()
+	td.Is(Refused)
+	if got, want := td.dir.Status().Detail, "its .tokendrop belongs to 12345: if no daemon of that user has the directory, run chown -R root "+in; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

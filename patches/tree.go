@@ -28,7 +28,6 @@ type tree struct {
 // What opening a tree may return, beside errors of the system.
 var (
 	errLocked  = errors.New("another daemon has the directory")
-	errForeign = errors.New("its .tokendrop belongs to another user")
 	errOther   = errors.New("it is a drop directory of its own")
 	errMoved   = errors.New("another directory has taken its path meanwhile")
 )
@@ -64,6 +63,13 @@ func openTree(name string, seen info, keep bool, sync func(*folder) error) (*tre
 	return t, nil
 }
 
+// foreign says that claimDir is another user's, whose daemon may have claims in
+// it, and what to run if none has.
+func foreign(root string, owner uint32) error {
+	return fmt.Errorf("its %s belongs to %s: if no daemon of that user has the directory, run chown -R %s %s",
+		claimDir, userName(owner), userName(uint32(os.Geteuid())), shellQuote(path.Join(root, claimDir)))
+}
+
 // own makes the directory this daemon's.
 func (t *tree) own() error {
 	if _, err := t.root.mkdir(claimDir, 0o700); err != nil {
@@ -75,7 +81,7 @@ func (t *tree) own() error {
 	}
 	t.claims = claims
 	if claims.info.uid != uint32(os.Geteuid()) {
-		return errForeign
+		return foreign(t.path, claims.info.uid)
 	}
 	if err := t.sync(t.root); err != nil {
 		return fmt.Errorf("making .tokendrop durable: %w", err)

@@ -21,10 +21,12 @@
 //     names in it and the uses of tokens, and not for the whole.
 //  5. What one request has begun to change is finished, also when nobody waits for
 //     the answer. Where it is not known what was stored, the process ends.
+//  6. To reveal a token leaves a trace: Told is told before it is answered.
 package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -51,7 +53,8 @@ type Service interface {
 	// Reveal decrypts the text of a token that is called so, or says why it
 	// cannot.
 	Reveal(ctx context.Context, called string) (Revealed, error)
-	// History yields what is meant of the ledger, in the order of its numbers.
+	// History yields what is meant of the ledger, in the order of its numbers. It
+	// is an error if it is that of a drop directory that neither is nor was.
 	History(ctx context.Context, f EntryFilter) iter.Seq2[Entry, error]
 	// Verify tells what a gate would say. It is an error if there is no such
 	// gate.
@@ -96,6 +99,8 @@ type Local struct {
 	// Broken is told of an error after which this process has to end; nil: whoever
 	// asks ends it.
 	Broken func(error)
+	// Told is told of each token that was revealed, and to whom; nil: nobody is.
+	Told func(to string, key token.Key)
 	// Author is who gives orders, where no connection tells.
 	Author string
 	// Ready tells whether the gates answer yet; nil where there are none.
@@ -144,16 +149,28 @@ func (l *Local) Tokens(ctx context.Context, f TokenFilter) iter.Seq2[Token, erro
 func (l *Local) History(ctx context.Context, f EntryFilter) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f = f.resolve(l)
+		known := f.Dir == "" || l.hasDirectory(f.Dir)
 		for e, err := range l.Store.Ledger(ctx) {
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("reading the ledger: %w", err))
 				return
 			}
+			known = known || e.Dir == f.Dir
 			if entry := newEntry(&e); f.Admits(&entry) && !yield(entry, nil) {
 				return
 			}
 		}
+		if !known {
+			yield(Entry{}, errNoDirectory)
+		}
 	}
+}
+
+// errNoDirectory says that a name means no drop directory, of now or before.
+var errNoDirectory = errors.New("no drop directory has that name, and none that the ledger knows had; \"tokendrop status\" lists them")
+
+func (l *Local) hasDirectory(name string) bool {
+	return name == provision.OrderDir || slices.ContainsFunc(l.Directories(), func(d Directory) bool { return d.Name == name })
 }
 
 // Verify implements Service.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store/token"
 )
 
@@ -120,6 +122,20 @@ func TestFiltersTravel(t *testing.T) {
 		v, _ := url.ParseQuery(text)
 		if _, err := entryFilter(v); err == nil {
 			t.Errorf("%s is a filter of entries", text)
+		}
+	}
+}
+
+// The name of a drop directory that neither is nor was is a mistake, which an empty
+// list would hide.
+func TestHistoryOfNoDirectory(t *testing.T) {
+	l := stocked(t)
+	l.Directories = func() []Directory { return []Directory{{Config: patches.Config{Name: "new"}}} }
+	client := over(t, l)
+	for dir, want := range map[string]string{"spool": "", "new": "", provision.OrderDir: "", "spol": errNoDirectory.Error()} {
+		_, err := all(client.History(t.Context(), EntryFilter{Dir: dir, Outcome: "skipped"}))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", dir, err)
 		}
 	}
 }

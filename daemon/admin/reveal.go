@@ -42,7 +42,7 @@ func (l *Local) Token(ctx context.Context, called string) (Token, error) {
 }
 
 // Reveal implements Service.
-func (l *Local) Reveal(_ context.Context, called string) (Revealed, error) {
+func (l *Local) Reveal(ctx context.Context, called string) (Revealed, error) {
 	_, c, err := l.find(called)
 	if err != nil {
 		return Revealed{}, err
@@ -53,6 +53,9 @@ func (l *Local) Reveal(_ context.Context, called string) (Revealed, error) {
 	text, err := l.Seal.Open(c.Key, c.Sealed())
 	switch {
 	case err == nil:
+		if l.Told != nil {
+			l.Told(l.author(ctx), c.Key)
+		}
 		return Revealed{text, c.Key}, nil
 	case errors.Is(err, seal.ErrNoKey):
 		return Revealed{}, errors.New(adviceNoKey + adviceLost)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +70,8 @@ func keeping(t *testing.T) (l *Local, texts []string) {
 
 func TestReveal(t *testing.T) {
 	l, texts := keeping(t)
+	var told []string
+	l.Told = func(to string, key token.Key) { told = append(told, to+" "+key.String()) }
 	client := over(t, l)
 	two, err := token.Parse(texts[1])
 	if err != nil {
@@ -81,6 +85,10 @@ func TestReveal(t *testing.T) {
 			t.Errorf("%s: %v, %v", called, got, err)
 		}
 	}
+	me := UserName(uint32(os.Geteuid()))
+	if len(told) != 4 || !slices.Contains(told, me+" "+two.Key.String()) { // invariant 6
+		t.Errorf("told of %q", told)
+	}
 	for called, want := range map[string]string{
 		"u/b": "not kept", "v/moved": "belongs to another token", "nobody/none": "no such token", "": "no such token",
 		"x/y/z": "several tokens are called so", token.Key{6}.String(): "no such token",
@@ -92,6 +100,9 @@ func TestReveal(t *testing.T) {
 	l.Seal = sealKeys(t, 8)
 	if _, err := client.Reveal(t.Context(), "v/two"); err == nil || !strings.Contains(err.Error(), "encryption_key_files again") {
 		t.Errorf("with another key: %v", err)
+	}
+	if len(told) != 4 {
+		t.Errorf("told of what was not revealed: %q", told)
 	}
 	l.Seal = seal.Keys{}
 	for _, called := range []string{"v/two", "u/b"} {

@@ -39,7 +39,7 @@ func source() Source {
 
 func configured(s Source) *Metrics {
 	m := New(s, func() time.Time { return noon })
-	m.Configure([]string{"default", "api"}, map[string]string{"spool": "spool", "/srv/drop": "unnamed 2"})
+	m.Configure([]string{"default", "api"}, map[string]string{"spool": "spool", "/srv/drop": "drop"})
 	return m
 }
 
@@ -80,13 +80,13 @@ func TestMetrics(t *testing.T) {
 		`tokendrop_introspections_total{reason="disabled"} 1`,
 		`tokendrop_patches_total{drop="spool",outcome="installed"} 1`,
 		`tokendrop_patches_total{drop="spool",outcome="failed"} 0`,
-		`tokendrop_patches_total{drop="unnamed 2",outcome="failed"} 1`,
+		`tokendrop_patches_total{drop="drop",outcome="failed"} 1`,
 		`tokendrop_patches_waiting{drop="spool",reason="settling"} 2`,
 		`tokendrop_patches_waiting{drop="spool",reason="unsigned"} 1`,
 		`tokendrop_drop_directory_ok{drop="spool"} 1`,
 		`tokendrop_prune_withheld{drop="spool"} 5`,
-		`tokendrop_prune_withheld{drop="unnamed 2"} 0`,
-		`tokendrop_drop_directory_ok{drop="unnamed 2"} 0`,
+		`tokendrop_prune_withheld{drop="drop"} 0`,
+		`tokendrop_drop_directory_ok{drop="drop"} 0`,
 		`tokendrop_tokens{state="active"} 3`,
 		`tokendrop_tokens{state="blocked"} 0`,
 		`tokendrop_tokens_expiring{within="30d"} 2`,
