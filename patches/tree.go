@@ -27,9 +27,9 @@ type tree struct {
 
 // What opening a tree may return, beside errors of the system.
 var (
-	errLocked  = errors.New("another daemon has the directory")
-	errOther   = errors.New("it is a drop directory of its own")
-	errMoved   = errors.New("another directory has taken its path meanwhile")
+	errLocked = errors.New("another daemon has the directory")
+	errOther  = errors.New("it is a drop directory of its own")
+	errMoved  = errors.New("another directory has taken its path meanwhile")
 )
 
 // maxSubs bounds the descriptors that a tree keeps open between two trims.

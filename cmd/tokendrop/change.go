@@ -206,11 +206,12 @@ func (c *cli) encode(cmd *cobra.Command, manifest map[string]any) ([]byte, error
 	for i, p := range problems {
 		texts[i] = inFlags(p.Text)
 	}
-	return nil, c.usage(strings.Join(texts, "\n"))
+	return nil, c.usage(strings.Join(texts, "\ntokendrop: "))
 }
 
 // inFlags calls fields in a text about a manifest by their flags.
 func inFlags(text string) string {
+	text = strings.ReplaceAll(text, `"generate: true"`, "--generate")
 	for name := range fields {
 		text = strings.ReplaceAll(text, `"`+name+`"`, "--"+flagName(name))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/store"
 )
 
 // cli is what the commands share.
@@ -71,11 +72,15 @@ func (c *cli) ask(cmd *cobra.Command, do func(admin.Service) error) error {
 	if err != nil {
 		return err
 	}
-	if err := do(service); err != nil {
-		_ = done() // the first error is the one to tell
-		return err
+	err = do(service)
+	switch {
+	case err == nil:
+		return done()
+	case errors.Is(err, store.ErrUnknown): // and nothing may touch the store before it is opened anew
+		return fmt.Errorf(`%w; "tokendrop history" tells`, err)
 	}
-	return done()
+	_ = done() // the first error is the one to tell
+	return err
 }
 
 // newLog logs as configured.

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"flag"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +27,7 @@ func TestScripts(t *testing.T) {
 
 		UpdateScripts: *update,
 
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "broken": broken, "nobody": asNobody, "serve": serve, "quit": quit},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "broken": broken, "nobody": asNobody, "serve": serve, "quit": quit, "vanish": vanish},
 		Condition: func(name string) (bool, error) {
 			if name != "root" {
 				return false, errors.New("there is no such condition")
@@ -163,4 +165,20 @@ func quit(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := ts.Value(daemonKey{}).(*exec.Cmd)
 	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 	ts.Check(cmd.Wait())
+}
+
+// vanish takes the place of the daemon of the script, and dies with every request
+// before it answers.
+func vanish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: vanish")
+	}
+	l, err := net.Listen("unix", ts.Getenv("TOKENDROP_ADMIN_SOCKET"))
+	ts.Check(err)
+	s := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // as one that has begun to do it
+		panic(http.ErrAbortHandler)
+	})}
+	go func() { _ = s.Serve(l) }()
+	ts.Defer(func() { _ = s.Close() })
 }

@@ -3,14 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/store"
 )
 
 // changed is what became of a command's manifest, as "-o json" shows it.
@@ -23,9 +24,9 @@ type changed struct {
 }
 
 const (
-	adviceUnknown = `it is not known whether that was done, and nobody has a token that was made for it: "tokendrop show" tells, and "tokendrop regenerate" makes another one`
-	adviceLost    = `nobody has the token that was made: make another one with "tokendrop regenerate"`
-	adviceThere   = `the token is there already, and cannot be shown again; "tokendrop regenerate" makes another one`
+	adviceNobody = `; if a token was made, nobody has it, and "tokendrop regenerate" makes another one`
+	adviceLost   = `nobody has the token that was made: make another one with "tokendrop regenerate"`
+	adviceThere  = `the token is there already, and cannot be shown again; "tokendrop regenerate" makes another one`
 )
 
 // send has the manifest of a command applied, and prints what became of it: the
@@ -34,14 +35,14 @@ func (c *cli) send(cmd *cobra.Command, s admin.Service, action string, data []by
 	// Who does not read a token any more has to be told that it is lost.
 	signal.Ignore(syscall.SIGPIPE)
 	applied, err := s.Apply(cmd.Context(), []admin.Manifest{{Path: action + ".json", Data: data, Attended: true}})
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return err
-	}
 	if err == nil && len(applied) != 1 {
 		err = errors.New("the daemon has answered something else")
 	}
+	if errors.Is(err, store.ErrUnknown) && slices.Contains(makers, action) {
+		err = fmt.Errorf("%w%s", err, adviceNobody)
+	}
 	if err != nil {
-		return fmt.Errorf("%w; %s", err, adviceUnknown)
+		return err
 	}
 	if err := c.printChanged(cmd, &applied[0]); err != nil {
 		if len(applied[0].Tokens) > 0 {
@@ -54,6 +55,9 @@ func (c *cli) send(cmd *cobra.Command, s admin.Service, action string, data []by
 	}
 	return nil
 }
+
+// makers are the actions that make tokens.
+var makers = []string{"create", "ensure", "regenerate", "copy"}
 
 // installed is the outcome of what was applied.
 const installed = "installed"

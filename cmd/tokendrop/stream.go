@@ -22,7 +22,9 @@ func printStream[T any](c *cli, w io.Writer, list iter.Seq2[T, error], head []st
 	printed := 0
 	for one, err := range list {
 		if err != nil {
-			_ = t.Flush() // the first error is the one to tell
+			if printed > 0 {
+				_ = t.Flush() // the first error is the one to tell
+			}
 			return err
 		}
 		printRow(t, row(&one))

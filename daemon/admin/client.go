@@ -10,13 +10,17 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+
+	"github.com/tokendrop/tokendrop/store"
 )
 
 // maxErrorText bounds what is read as the text of an error.
 const maxErrorText = 4 << 10
 
-// Client asks a running daemon.
+// Client asks a running daemon. Where the connection breaks while that changes
+// something, the error is store.ErrUnknown.
 type Client struct{ http *http.Client }
 
 // NewClient makes a Client for the socket at that path. It waits for answers as
@@ -75,19 +79,19 @@ func (c *Client) Plan(ctx context.Context, manifests []Manifest) (plans []Plan, 
 
 // Apply implements Service.
 func (c *Client) Apply(ctx context.Context, manifests []Manifest) (applied []Applied, err error) {
-	err = c.post(ctx, applyPath, manifests, &applied)
+	err = c.change(ctx, applyPath, manifests, &applied)
 	return applied, err
 }
 
 // Look implements Service.
 func (c *Client) Look(ctx context.Context, w Wanted) (seen []Seen, err error) {
-	err = c.post(ctx, lookPath, w, &seen)
+	err = c.change(ctx, lookPath, w, &seen)
 	return seen, err
 }
 
 // Prune implements Service.
 func (c *Client) Prune(ctx context.Context, dir string) (p Pruned, err error) {
-	err = c.post(ctx, prunePath, Place{Dir: dir}, &p)
+	err = c.change(ctx, prunePath, Place{Dir: dir}, &p)
 	return p, err
 }
 
@@ -103,16 +107,39 @@ func (c *Client) post(ctx context.Context, path string, asked, into any) error {
 	return c.do(ctx, http.MethodPost, path, bytes.NewReader(body), into)
 }
 
+// change is post for what changes something.
+func (c *Client) change(ctx context.Context, path string, asked, into any) error {
+	return orUnknown(c.post(ctx, path, asked, into))
+}
+
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, into any) error {
 	answer, err := c.ask(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
 	defer answer.Close() // nothing was written
+	return decode(answer, into)
+}
+
+func decode(answer io.Reader, into any) error {
 	if err := json.NewDecoder(answer).Decode(into); err != nil {
-		return fmt.Errorf("reading the daemon's answer: %w", err)
+		return fmt.Errorf("reading the daemon's answer: %w", &broken{err})
 	}
 	return nil
+}
+
+// broken is what kept a question that was begun from its answer, so that who
+// asked does not know what came of it.
+type broken struct{ error }
+
+func (b *broken) Unwrap() error { return b.error }
+
+// orUnknown makes store.ErrUnknown of what broke.
+func orUnknown(err error) error {
+	if _, ok := errors.AsType[*broken](err); ok {
+		return fmt.Errorf("%w: %w", store.ErrUnknown, err)
+	}
+	return err
 }
 
 // ask returns the body of a good answer.
@@ -123,17 +150,39 @@ func (c *Client) ask(ctx context.Context, method, path string, body io.Reader) (
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("asking the daemon: %w", err)
+		return nil, fmt.Errorf("asking the daemon: %w", unanswered(err))
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close() // nothing was written
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorText))
-		if strings.TrimSpace(string(text)) == ErrNoToken.Error() {
-			return nil, ErrNoToken
-		}
-		return nil, fmt.Errorf("asking the daemon: %w", errors.New(strings.TrimSpace(string(text))))
+		return nil, refused(strings.TrimSpace(string(text)))
 	}
 	return resp.Body, nil
+}
+
+// unanswered tells why there is no answer, without the URL, which says nothing.
+func unanswered(err error) error {
+	if of, ok := errors.AsType[*url.Error](err); ok {
+		err = of.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return err // nobody was asked
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it has hung up before it answered")
+	}
+	return &broken{err}
+}
+
+// refused makes an error of the daemon's text.
+func refused(text string) error {
+	switch {
+	case text == ErrNoToken.Error():
+		return ErrNoToken
+	case strings.Contains(text, store.ErrUnknown.Error()):
+		return fmt.Errorf("asking the daemon: %w", &broken{errors.New("it does not know itself, and starts anew")})
+	}
+	return fmt.Errorf("asking the daemon: %w", errors.New(text))
 }
 
 // lines yields what an answer holds, a line an element.

@@ -96,14 +96,15 @@ func TestApplyAttended(t *testing.T) {
 	}
 }
 
-// Where it is not known what was stored, the process is told to end.
+// Where it is not known what was stored, the process is told to end, and so is
+// whoever gave the order.
 func TestApplyBroken(t *testing.T) {
 	local := stocked(t)
 	broken := make(chan error, 1)
 	local.Broken = func(err error) { broken <- err }
 	local.Applier.Store = unknowing{local.Store}
 	_, err := over(t, local).Apply(t.Context(), []Manifest{{Path: "a.yaml", Data: []byte("tokens:\n- {action: delete, user: u, name: b}\n")}})
-	if err == nil || !errors.Is(<-broken, store.ErrUnknown) {
+	if !errors.Is(err, store.ErrUnknown) || !errors.Is(<-broken, store.ErrUnknown) {
 		t.Errorf("the order has ended with %v", err)
 	}
 }

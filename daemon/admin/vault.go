@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -211,13 +210,9 @@ func (c *Client) Restore(ctx context.Context, from *os.File, order Restoring) (r
 	if _, err := from.Seek(0, io.SeekStart); err != nil {
 		return restored, err
 	}
-	answer, err := c.ask(ctx, http.MethodPost, restorePath+order.query(), io.NopCloser(from))
-	if err != nil {
+	err = c.do(ctx, http.MethodPost, restorePath+order.query(), io.NopCloser(from), &restored)
+	if order.Rehearse {
 		return restored, err
 	}
-	defer answer.Close() // nothing was written
-	if err := json.NewDecoder(answer).Decode(&restored); err != nil {
-		return restored, fmt.Errorf("reading the daemon's answer: %w", err)
-	}
-	return restored, nil
+	return restored, orUnknown(err)
 }
