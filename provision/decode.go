@@ -24,7 +24,7 @@ const maxNodes = 400_000
 
 const tooMany = "more than 400000 keys and values in one file; split it into several"
 
-const tooDeep = "more than 16 levels of lists and mappings; a manifest needs five"
+const tooDeep = "more than 16 levels of lists and mappings; five are enough"
 
 // Decoder reads manifests under one configuration. The zero Decoder knows no
 // prefixes of tokens, and takes every import and every set of scopes for

@@ -11,12 +11,8 @@ import (
 // library decide what is valid and what texts mean. Where the two do not agree
 // on what the file holds, it is refused.
 func parseTOML(text string, r *report) (docs []*node, whole bool) {
-	s := tomlScanner{text: text, report: r, loc: newLocator(text)}
-	root, err := s.document()
-	if err != nil {
-		var bad *tomlError
-		errors.As(err, &bad)
-		r.at(s.loc.at(bad.off), bad.text)
+	root := scanTOML(text, maxTableKeys, r)
+	if root == nil {
 		return nil, false
 	}
 	if len(root.fields) > 0 {
@@ -27,7 +23,7 @@ func parseTOML(text string, r *report) (docs []*node, whole bool) {
 	}
 	var values map[string]any
 	if _, err := toml.Decode(text, &values); err != nil {
-		r.at(tomlErrorPos(err, s.loc), "not valid TOML here; look for a quote or bracket that is not closed, an escape that does not exist, a date that does not, or a table that is stated in two ways")
+		r.at(tomlErrorPos(err, newLocator(text)), "not valid TOML here; look for a quote or bracket that is not closed, an escape that does not exist, a date that does not, or a table that is stated in two ways")
 		return nil, false
 	}
 	if n := fill(root, values); n != nil {
@@ -35,6 +31,20 @@ func parseTOML(text string, r *report) (docs []*node, whole bool) {
 		return docs, false
 	}
 	return docs, true
+}
+
+// scanTOML reads the structure of a text whose tables have at most so many keys.
+// There is none where it ends too soon to be told.
+func scanTOML(text string, tableKeys int, r *report) *node {
+	s := tomlScanner{text: text, tableKeys: tableKeys, report: r, loc: newLocator(text)}
+	root, err := s.document()
+	if err != nil {
+		var bad *tomlError
+		errors.As(err, &bad)
+		r.at(s.loc.at(bad.off), bad.text)
+		return nil
+	}
+	return root
 }
 
 func tomlErrorPos(err error, loc *locator) Pos {

@@ -9,6 +9,7 @@ import (
 // It may accept more than TOML does, since the library decides in the end.
 type tomlScanner struct {
 	text      string
+	tableKeys int // that a table may have
 	off       int
 	statement Pos // of the header or key that is being read
 	nodes     int // that have been read; a table counts for several
@@ -91,7 +92,7 @@ func (s *tomlScanner) keyPath() ([]*node, error) {
 			return nil, err
 		}
 		if len(keys) == maxKeyParts {
-			return nil, &tomlError{key.from, "more than 8 parts in a dotted key; a manifest needs three"}
+			return nil, &tomlError{key.from, "more than 8 parts in a dotted key; three are enough"}
 		}
 		keys = append(keys, key)
 		s.skipSpace()

@@ -1,9 +1,12 @@
 package provision
 
-import "cmp"
+import (
+	"cmp"
+	"fmt"
+)
 
-// maxTableKeys bounds the keys of one table, so that looking one up may walk
-// all of them. No table of a manifest has half as many.
+// maxTableKeys bounds the keys of one table of a manifest, so that looking one up
+// may walk all of them. No table has half as many.
 const maxTableKeys = 100
 
 // tomlError ends a scan.
@@ -81,8 +84,8 @@ func (s *tomlScanner) descend(t tomlTable, keys []*node, dotted bool) (tomlTable
 }
 
 func (s *tomlScanner) add(t tomlTable, key, value *node) error {
-	if len(t.node.fields) == maxTableKeys {
-		return &tomlError{key.from, "more than 100 keys in one table; a manifest has no use for that many"}
+	if len(t.node.fields) == s.tableKeys {
+		return &tomlError{key.from, fmt.Sprintf("more than %d keys in one table, which has no use for that many", s.tableKeys)}
 	}
 	t.node.fields = append(t.node.fields, field{key: key, value: value})
 	return nil

@@ -42,11 +42,14 @@ func newReading(path string) *reading {
 // the Config, because decoding into a struct matches keys without case and
 // stops at the first wrong type.
 func (r *reading) file(src string) {
-	var tooDeep int
-	if r.lines, tooDeep = places(src); tooDeep > 0 {
-		r.problemAt(Place{r.path, tooDeep}, "the key or the value nests too deep for a configuration")
+	lines, problems := provision.TOMLLines(src)
+	for _, p := range problems {
+		r.problemAt(Place{r.path, p.Pos.Line}, p.Text)
+	}
+	if len(problems) > 0 {
 		return
 	}
+	r.lines = lines
 	var doc map[string]any
 	if _, err := toml.Decode(src, &doc); err != nil {
 		r.problems = append(r.problems, syntaxProblem(r.path, src, err))
@@ -75,7 +78,7 @@ func (r *reading) file(src string) {
 func syntaxProblem(path, src string, err error) Problem {
 	parse, ok := errors.AsType[toml.ParseError](err)
 	if !ok {
-		return Problem{Place{Source: path}, "not TOML: " + err.Error()}
+		return Problem{Place{Source: path}, "not valid TOML: " + err.Error()}
 	}
 	before := src[:min(max(parse.Position.Start, 0), len(src))]
 	text := strings.Map(func(c rune) rune {
@@ -84,7 +87,7 @@ func syntaxProblem(path, src string, err error) Problem {
 		}
 		return c
 	}, parse.Message)
-	return Problem{Place{path, 1 + strings.Count(before, "\n")}, "not TOML: " + text}
+	return Problem{Place{path, 1 + strings.Count(before, "\n")}, "not valid TOML: " + text}
 }
 
 // section takes over a table that may stand there once.
