@@ -52,10 +52,21 @@ func listenAdmin(ctx context.Context, c config.Admin) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.Chown(c.Socket, -1, gid), os.Chmod(c.Socket, adminGroupMode)); err != nil {
+	if err := openToGroup(c.Socket, gid); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf(`%w: the daemon's user has to be in it; under systemd run "systemctl edit tokendrop" and add SupplementaryGroups=%s and SystemCallFilter=@chown below [Service]`, err, c.Group)
+		}
 		return nil, errors.Join(fmt.Errorf("opening the admin socket to its group: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+// openToGroup gives a socket to a group, whose members may use it then.
+func openToGroup(path string, gid int) error {
+	if err := os.Chown(path, -1, gid); err != nil {
+		return err
+	}
+	return os.Chmod(path, adminGroupMode)
 }
 
 func groupID(name string) (int, error) {

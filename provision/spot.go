@@ -140,10 +140,8 @@ func (s *spot) stage(content []byte, a access) (err error) {
 	if _, err := f.Write(content); err != nil {
 		return err
 	}
-	if a.uid >= 0 || a.gid >= 0 {
-		if err := f.Chown(a.uid, a.gid); err != nil {
-			return errors.Join(errOwner, err)
-		}
+	if err := giveAway(f, a); err != nil {
+		return err
 	}
 	if err := f.Chmod(a.mode); err != nil {
 		return err
@@ -152,6 +150,23 @@ func (s *spot) stage(content []byte, a access) (err error) {
 		return errors.Join(errOwner, err) // nobody could tell any more what was staged
 	}
 	return f.Sync()
+}
+
+// giveAway makes a file that of its accounts. One that is theirs already, as a
+// group is that the directory passes on, needs no right to chown(2), which the
+// packaged unit does not leave.
+func giveAway(f *os.File, a access) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return err
+	}
+	if (a.uid < 0 || a.uid == int(st.Uid)) && (a.gid < 0 || a.gid == int(st.Gid)) {
+		return nil
+	}
+	if err := f.Chown(a.uid, a.gid); err != nil {
+		return errors.Join(errOwner, err)
+	}
+	return nil
 }
 
 // errOwner is a file that cannot be given away.
@@ -215,7 +230,8 @@ func isBusy(err error) bool {
 func unwritable(err error) string {
 	switch {
 	case errors.Is(err, errOwner):
-		return `the daemon may not give the file of "write_to" to this owner or group; only root can give files away, so leave "owner" out, or name a group that the daemon's user is in`
+		return `the daemon may not give the file of "write_to" to this owner or group; only root can give files away, so leave "owner" out, ` +
+			`and let the directory pass its group on (chmod g+s), or name one that the daemon's user is in; under systemd "systemctl edit tokendrop" and add SupplementaryGroups=GROUP and SystemCallFilter=@chown below [Service]`
 	case errors.Is(err, fs.ErrNotExist):
 		return `the directory of "path" is not there; make it first, since no directory is made here`
 	case errors.Is(err, fs.ErrPermission):

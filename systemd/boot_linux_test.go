@@ -73,9 +73,9 @@ func boot(t *testing.T) *booted {
 	needRoot(t)
 	need(t, "systemd-nspawn")
 	m := &booted{t: t, root: debianRoot(t)}
-	const script = `mount --make-rprivate / && mount -t tmpfs tmpfs /run && mkdir -p /run/systemd &&
+	const script = `for group; do echo $$ >"$group/cgroup.procs"; done && mount --make-rprivate / && mount -t tmpfs tmpfs /run && mkdir -p /run/systemd &&
 exec systemd-nspawn -D "$0" --boot --private-network --register=no --keep-unit --quiet`
-	cmd := exec.Command("unshare", "-m", "sh", "-c", script, m.root)
+	cmd := exec.Command("unshare", append([]string{"-m", "sh", "-ec", script, m.root}, controlGroups(t)...)...)
 	console := &strings.Builder{}
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,8 +1,10 @@
 package systemd_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -50,9 +52,11 @@ func TestInstalled(t *testing.T) {
 		{"credential", credential},
 		{"socket activation", socketActivation},
 		{"upgrade", upgrade},
-		{"idle", idle},
+		{"a group", group},
+		{"remove", remove},
 		{"another format", anotherFormat},
 		{"purge", purge},
+		{"once more", onceMore},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
 			m.t = t
@@ -83,8 +87,12 @@ func rootsFile(_ *testing.T, m *booted) {
 	m.run("test -e /var/spool/tokendrop/first.yaml.installed")
 }
 
+// What is wrong fails the reload, and changes nothing; what is right is in force.
 func reloads(t *testing.T, m *booted) {
-	m.run("echo '[log]\nlevel = \"nonsense\"' >> /etc/tokendrop/tokendrop.toml; systemctl reload tokendrop")
+	m.run("cp /etc/tokendrop/tokendrop.toml /root/kept.toml; echo '[log]\nlevel = \"nonsense\"' >> /etc/tokendrop/tokendrop.toml")
+	if out, err := m.try("systemctl reload tokendrop"); err == nil {
+		t.Errorf("a wrong configuration is reloaded: %s", out)
+	}
 	m.until("what is wrong is said", func() bool {
 		return strings.Contains(m.run("journalctl --no-pager -u tokendrop"), "nothing has changed") && m.property("ActiveState") == "active"
 	})
@@ -95,7 +103,11 @@ func reloads(t *testing.T, m *booted) {
 	if got := m.property("ExecMainStatus") + m.property("NRestarts"); got != "780" {
 		t.Errorf("exit code and restarts are %s, want 78 and none", got)
 	}
-	m.run("sed -i -e '/log/d' -e '/level/d' /etc/tokendrop/tokendrop.toml; systemctl start tokendrop")
+	m.run("cp /root/kept.toml /etc/tokendrop/tokendrop.toml; systemctl start tokendrop")
+	m.run("echo '[[verify.gates]]\nname = \"default\"\naudience = \"other\"' >> /etc/tokendrop/tokendrop.toml; systemctl reload tokendrop")
+	m.until("the gate is of another audience", func() bool { return m.says(rootsToken) == "403" })
+	m.run("cp /root/kept.toml /etc/tokendrop/tokendrop.toml; systemctl reload tokendrop")
+	m.until("the gate is as it was", func() bool { return m.says(rootsToken) == "200" })
 }
 
 // A process that stands still is ended and started anew.
@@ -121,7 +133,7 @@ func credential(t *testing.T, m *booted) {
 
 // Who asks while nothing runs waits, and starts it.
 func socketActivation(t *testing.T, m *booted) {
-	m.run("systemctl stop tokendrop; systemctl start tokendrop-verify.socket")
+	m.run("systemctl stop tokendrop; systemctl enable --now tokendrop-verify.socket")
 	if state := m.property("ActiveState"); state != "inactive" {
 		t.Errorf("before anybody asks it is %s", state)
 	}
@@ -143,31 +155,26 @@ func upgrade(t *testing.T, m *booted) {
 	m.run("grep -q '# kept' /etc/tokendrop/tokendrop.toml")
 }
 
-// idleVariable asks for a minute of idleness to be measured.
-const idleVariable = "TOKENDROP_MEASURE_IDLE"
-
-// idle prints, where it is asked for, what the service takes when nobody asks it;
-// nothing is judged.
-func idle(t *testing.T, m *booted) {
-	if os.Getenv(idleVariable) == "" {
-		return
-	}
-	const usage = "pid=$(systemctl show --value -p MainPID tokendrop); cut -d' ' -f14,15 /proc/$pid/stat; sleep 60; cut -d' ' -f14,15 /proc/$pid/stat; grep VmRSS /proc/$pid/status"
-	t.Logf("user and system CPU in 1/100 s, before and after a minute, and memory: %s", strings.ReplaceAll(m.run(usage), "\n", ", "))
-}
-
 // A store that another version has written is refused, once.
 func anotherFormat(t *testing.T, m *booted) {
-	later := t.TempDir() + "/source"
-	if out, err := exec.Command("cp", "-r", "..", later).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	source := strings.Replace(read(t, later+"/store/store.go"), "\nconst Format = ", "\nconst Format = 1000 + ", 1)
-	if err := os.WriteFile(later+"/store/store.go", []byte(source), 0o600); err != nil {
+	const stored = "store/store.go"
+	top, err := filepath.Abs("..")
+	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", m.root+"/root/later", "./cmd/tokendrop")
-	cmd.Dir, cmd.Env = later, append(os.Environ(), "CGO_ENABLED=0")
+	later := filepath.Join(t.TempDir(), "store.go")
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(top, stored): later}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := strings.Replace(read(t, filepath.Join(top, stored)), "\nconst Format = ", "\nconst Format = 1000 + ", 1)
+	for path, text := range map[string]string{later: source, later + ".json": string(overlay)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", "build", "-overlay", later+".json", "-buildvcs=false", "-o", m.root+"/root/later", "./cmd/tokendrop")
+	cmd.Dir, cmd.Env = top, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -179,15 +186,5 @@ func anotherFormat(t *testing.T, m *booted) {
 	}
 	if got := m.property("ExecMainStatus") + m.property("NRestarts"); got != "780" {
 		t.Errorf("exit code and restarts are %s, want 78 and none", got)
-	}
-}
-
-func purge(t *testing.T, m *booted) {
-	m.run("apt-get purge -y tokendrop; systemctl daemon-reload")
-	left := m.run("find / -xdev -name '*tokendrop*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/root/*' -not -path '/var/log/*' -not -path '/var/cache/*' 2>/dev/null || true")
-	for line := range strings.Lines(left) {
-		if strings.TrimSpace(line) != "/etc/systemd/system/tokendrop.service.d" && strings.TrimSpace(line) != "/etc/tokendrop" { // what the test has put there
-			t.Errorf("left: %s", line)
-		}
 	}
 }

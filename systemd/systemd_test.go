@@ -81,7 +81,7 @@ func TestSettings(t *testing.T) {
 		"NoNewPrivileges":          "yes",
 		"StateDirectoryMode":       "0700",
 		"ProtectSystem":            "strict",
-		"ExecReload":               `/bin/sh -c "kill -HUP ${MAINPID}"`,
+		"ExecReload":               `/bin/sh -c "kill -HUP ${MAINPID} && exec /usr/bin/tokendrop config >/dev/null"`,
 		"Restart":                  "on-failure",
 		"RestartPreventExitStatus": "78",
 	} {
