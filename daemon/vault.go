@@ -102,6 +102,7 @@ type restoring struct {
 	sides  restore.Sides
 	entry  store.Entry
 	diff   *restore.Diff
+	made   store.Store // that is to take the place
 	before string
 }
 
@@ -144,11 +145,10 @@ func (r *restoring) some() error {
 
 // all makes another store and puts it in the place of today's.
 func (r *restoring) all() error {
-	var made store.Store
 	err := r.store.Exchange(func() (err error) {
-		made, err = r.make()
+		r.made, err = r.make()
 		return err
-	}, func(old store.Store) (store.Store, error) { return r.replace(old, made) })
+	}, r.replace)
 	if err == nil && r.replaced != nil {
 		r.replaced()
 	}
@@ -187,7 +187,9 @@ func (r *restoring) make() (store.Store, error) {
 func apart(err error) error { return errors.New(err.Error()) }
 
 // replace puts the other store in the place of the old one.
-func (r *restoring) replace(old, made store.Store) (store.Store, error) {
+func (r *restoring) replace(old store.Store) (store.Store, error) {
+	made := r.made
+	r.made = nil // it is large, and read anew where it will be
 	onDisk, ok := old.(*badgerstore.Store)
 	if !ok {
 		return made, old.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -46,6 +47,9 @@ const commonAction = "create"
 // rowOverhead is what a row takes beside its name and its value.
 const rowOverhead = 32
 
+// usualRow is more than most rows take, so that a buffer for one does not grow.
+const usualRow = 512
+
 var errCorrupt = errors.New("a stored row is damaged, or of a later version")
 
 type encoder struct{ b []byte }
@@ -59,6 +63,15 @@ func (e *encoder) text(n protowire.Number, s string) {
 // element writes one of a list, where an empty text counts.
 func (e *encoder) element(n protowire.Number, s []byte) {
 	e.b = protowire.AppendBytes(protowire.AppendTag(e.b, n, protowire.BytesType), s)
+}
+
+// nested writes an element that encode appends.
+func (e *encoder) nested(n protowire.Number, encode func([]byte) []byte) {
+	e.b = protowire.AppendTag(e.b, n, protowire.BytesType)
+	start := len(e.b)
+	e.b = encode(e.b)
+	var size [binary.MaxVarintLen64]byte
+	e.b = slices.Insert(e.b, start, protowire.AppendVarint(size[:0], uint64(len(e.b)-start))...)
 }
 
 func (e *encoder) list(n protowire.Number, list []string) {
@@ -105,7 +118,7 @@ func AppendRecord(b []byte, r *Record) []byte {
 	e.time(13, r.CreatedAt)
 	e.number(15, r.Generation)
 	for i := range r.Credentials {
-		e.element(18, appendCredential(nil, &r.Credentials[i], r))
+		e.nested(18, func(b []byte) []byte { return appendCredential(b, &r.Credentials[i], r) })
 	}
 	e.text(1, r.Description)
 	e.number(2, uint64(r.Type))
@@ -473,5 +486,5 @@ func cutLongUvarint(s string) (v uint64, rest string, ok bool) {
 }
 
 func recordSize(r *Record) int {
-	return rowOverhead + len(r.User) + len(r.Name.Name) + len(AppendRecord(nil, r))
+	return rowOverhead + len(r.User) + len(r.Name.Name) + len(AppendRecord(make([]byte, 0, usualRow), r))
 }

@@ -20,7 +20,7 @@ func AppendEntry(b []byte, n *Entry) []byte {
 	}
 	e.text(9, n.Author)
 	for i := range n.Changes {
-		e.element(10, appendChange(nil, &n.Changes[i]))
+		e.nested(10, func(b []byte) []byte { return appendChange(b, &n.Changes[i]) })
 	}
 	return e.b
 }
@@ -101,5 +101,5 @@ func decodeChange(row string) (Change, error) {
 
 // EntrySize is what an entry takes from Limits.
 func EntrySize(n *Entry) Size {
-	return Size{Writes: 1, Bytes: rowOverhead + len(AppendEntry(nil, n))}
+	return Size{Writes: 1, Bytes: rowOverhead + len(AppendEntry(make([]byte, 0, usualRow), n))}
 }

@@ -60,7 +60,7 @@ type Head struct {
 // Next is the head of the ledger with one entry more, which has its number:
 // Chain is SHA-256 over the Chain before, the entry's patch and its stored form.
 func (h Head) Next(n *Entry) Head {
-	row := append(h.Chain[:], n.Patch[:]...)
+	row := append(append(make([]byte, 0, usualRow), h.Chain[:]...), n.Patch[:]...)
 	return Head{n.ID, sha256.Sum256(AppendEntry(row, n))}
 }
 

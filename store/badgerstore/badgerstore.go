@@ -48,8 +48,8 @@
 //  6. What Open shows is synced, also where a killed process had not come to it.
 //  7. The store is never behind its Anchor, a file beside it: whoever opens one
 //     that has lost its end, which Badger would not notice, gets ErrDamaged.
-//  8. Tables that were read whole are not kept resident for that, where the
-//     system allows it.
+//  8. Tables that are read whole are not kept resident for that, where the system
+//     allows it, neither afterwards nor while it lasts.
 package badgerstore
 
 import (

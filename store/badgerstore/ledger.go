@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -28,14 +29,14 @@ func (s *Store) Entry(ctx context.Context, patch store.PatchID) (n store.Entry, 
 	return n, found, nil
 }
 
-// Ledger implements store.Store. It sorts the numbers of all entries first, 24
-// bytes each, and reads the entries one by one: nearly in the order in which
-// they lie on disk, since a patch's identifier begins with a time.
+// Ledger implements store.Store. It reads as the entries lie on disk, by the time
+// in a patch's identifier, and that is nearly the order of their numbers: it sorts
+// runs of entries that follow one another in both.
 func (s *Store) Ledger(ctx context.Context) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		done := false
 		err := s.view(func(txn *badger.Txn) error {
-			return eachEntry(ctx, txn, func(n store.Entry) bool {
+			return s.disk.eachEntry(ctx, txn, func(n store.Entry) bool {
 				done = !yield(n, nil)
 				return !done
 			})
@@ -63,33 +64,37 @@ func (s *Store) view(do func(*badger.Txn) error) error {
 	return do(txn)
 }
 
-func eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) error {
+// eachEntry reads the ledger, and fails at its end unless it is the one that was
+// written.
+func (d *disk) eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) error {
 	m, err := readMeta(txn)
 	if err != nil {
 		return err
 	}
-	order, err := entryOrder(ctx, txn)
+	runs, err := d.entryRuns(ctx, txn)
 	if err != nil {
 		return err
 	}
-	if uint64(len(order)) != m.Head.ID {
-		return fmt.Errorf("%w: the ledger has %d entries instead of %d", ErrDamaged, len(order), m.Head.ID)
+	if n := countEntries(runs); n != m.Head.ID {
+		return fmt.Errorf("%w: the ledger has %d entries instead of %d", ErrDamaged, n, m.Head.ID)
 	}
+	it := entryIterator{rows: rowsIn(txn, ledgerKind), pages: pages{disk: d}}
+	defer it.rows.Close()
 	var head store.Head
-	for i, o := range order {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, found, err := readEntry(txn, o.patch)
-		if err != nil {
-			return err
-		}
-		if !found || n.ID != uint64(i)+1 {
-			return fmt.Errorf("%w: there is no entry %d in the ledger", ErrDamaged, i+1)
-		}
-		head = head.Next(&n)
-		if !do(n) {
-			return nil
+	for _, r := range runs {
+		it.rows.Seek(entryKey(r.patch))
+		for range r.count {
+			n, err := it.next()
+			if err := errors.Join(err, ctx.Err()); err != nil {
+				return err
+			}
+			if n.ID != head.ID+1 {
+				return fmt.Errorf("%w: there is no entry %d in the ledger", ErrDamaged, head.ID+1)
+			}
+			head = head.Next(&n)
+			if !do(n) {
+				return nil
+			}
 		}
 	}
 	if head != m.Head {
@@ -98,25 +103,84 @@ func eachEntry(ctx context.Context, txn *badger.Txn, do func(store.Entry) bool) 
 	return nil
 }
 
-// place is where an entry belongs in the ledger.
-type place struct {
-	id    uint64
-	patch store.PatchID
+// run is entries that follow one another by their numbers and on disk.
+type run struct {
+	id    uint64        // of the first
+	patch store.PatchID // of the first
+	count uint64
 }
 
-func entryOrder(ctx context.Context, txn *badger.Txn) ([]place, error) {
-	var order []place
-	err := eachIn(txn, ledgerKind, func(r row) error {
+// entryRuns lists the runs of all entries in the order of their numbers.
+func (d *disk) entryRuns(ctx context.Context, txn *badger.Txn) ([]run, error) {
+	var runs []run
+	next := uint64(0) // that would go on with the last run
+	err := d.eachPaged(txn, ledgerKind, func(r row) error {
 		if len(r.key) != headSize {
 			return ctx.Err()
 		}
 		id, err := entryID(r.value)
-		order = append(order, place{id, store.PatchID(r.key[1:])})
+		if id != next || len(runs) == 0 {
+			runs = append(runs, run{id, store.PatchID(r.key[1:]), 0})
+		}
+		runs[len(runs)-1].count++
+		next = id + 1
 		return err
 	})
-	slices.SortFunc(order, func(a, b place) int { return cmp.Compare(a.id, b.id) })
-	return order, err
+	slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.id, b.id) })
+	return runs, err
 }
+
+func countEntries(runs []run) (n uint64) {
+	for _, r := range runs {
+		n += r.count
+	}
+	return n
+}
+
+// entryIterator reads entries as they lie on disk.
+type entryIterator struct {
+	rows  *badger.Iterator
+	pages pages
+	whole []byte // stored form of the entry that was read last
+}
+
+// next reads the entry whose first row comes next.
+func (i *entryIterator) next() (store.Entry, error) {
+	var patch store.PatchID
+	if i.rows.Valid() {
+		copy(patch[:], i.rows.Item().Key()[1:])
+	}
+	i.whole = i.whole[:0]
+	parts := uint64(0)
+	err := i.take(entryKey(patch), func(value []byte) (rest []byte, err error) {
+		parts, rest, err = decodeHead(value)
+		return rest, err
+	})
+	for part := uint64(1); part <= parts && err == nil; part++ {
+		err = i.take(partKey(patch, part), func(value []byte) ([]byte, error) { return value, nil })
+	}
+	if err != nil {
+		return store.Entry{}, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return decodeEntry(patch, i.whole)
+}
+
+// take goes on behind a row, and appends what part has of its value.
+func (i *entryIterator) take(key []byte, part func(value []byte) ([]byte, error)) error {
+	if !i.rows.Valid() || !bytes.Equal(i.rows.Item().Key(), key) {
+		return errNoPart
+	}
+	err := i.rows.Item().Value(func(value []byte) error {
+		i.pages.note(row{key, value})
+		more, err := part(value)
+		i.whole = append(i.whole, more...)
+		return err
+	})
+	i.rows.Next()
+	return err
+}
+
+var errNoPart = errors.New("a part of a ledger entry is not there")
 
 func readEntry(txn *badger.Txn, patch store.PatchID) (store.Entry, bool, error) {
 	head, err := get(txn, entryKey(patch))
@@ -134,11 +198,16 @@ func readEntry(txn *badger.Txn, patch store.PatchID) (store.Entry, bool, error) 
 	if err != nil {
 		return store.Entry{}, false, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	n, err := decodeEntry(patch, whole)
+	return n, err == nil, err
+}
+
+func decodeEntry(patch store.PatchID, whole []byte) (store.Entry, error) {
 	n, err := store.DecodeEntry(patch, whole)
 	if err != nil {
-		return store.Entry{}, false, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return store.Entry{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return n, true, nil
+	return n, nil
 }
 
 func get(txn *badger.Txn, key []byte) ([]byte, error) {

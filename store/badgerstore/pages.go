@@ -32,6 +32,32 @@ func (d *disk) dropPages() {
 	}
 }
 
+// pagesEach is how many bytes of rows are read before pages are given back.
+const pagesEach = 16 << 20
+
+// pages gives pages back while much is read, not only at the end.
+type pages struct {
+	disk *disk
+	read int // since then
+}
+
+// note is told of each row that was read.
+func (p *pages) note(r row) {
+	if p.read += len(r.key) + len(r.value); p.read >= pagesEach {
+		p.read = 0
+		p.disk.dropPages()
+	}
+}
+
+// eachPaged is eachIn for whoever reads much beside others.
+func (d *disk) eachPaged(txn *badger.Txn, kind byte, do func(row) error) error {
+	p := pages{disk: d}
+	return eachIn(txn, kind, func(r row) error {
+		p.note(r)
+		return do(r)
+	})
+}
+
 // pinTables names tables that stay mapped until the release: what lies where one
 // was that is gone could be anything. An iterator holds the tables that there
 // are when it is made, among which are those that were there before and after.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tokendrop/tokendrop/store"
 )
 
 // resident is what of the mapped tables of a store is in memory, and how large
@@ -63,6 +65,43 @@ func TestTablesAreNotResident(t *testing.T) {
 	s.disk.dropPages()
 	if after, _ := resident(t, o.Path); after >= rss {
 		t.Errorf("%d kB are resident after %d", after, rss)
+	}
+}
+
+// 8: while much is read, only the last of it is resident.
+func TestReadingIsNotResident(t *testing.T) {
+	const tokens, each = 6000, 4 << 10
+	o := testOptions(t.TempDir() + "/store")
+	s := mustOpen(t, o, defaultHooks(o))
+	batch := benchBatch(1, tokens)
+	for i := range batch.Put {
+		batch.Put[i].Description = strings.Repeat("d", each)
+	}
+	if err := s.Commit(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, o, defaultHooks(o))
+	read, most := 0, 0
+	err := s.View(t.Context(), func(v store.View) error {
+		for _, err := range v.Records() {
+			if err != nil {
+				return err
+			}
+			if read++; read%200 == 0 {
+				rss, _ := resident(t, o.Path)
+				most = max(most, rss)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, size := resident(t, o.Path); read != tokens || most >= size || most > (pagesEach+4<<20)>>10 {
+		t.Errorf("%d kB of tables of %d kB were resident while %d tokens were read", most, size, read)
 	}
 }
 

@@ -28,6 +28,9 @@ const (
 // for the sake of one row.
 const partSize = 64 << 10
 
+// usualRow is more than most rows take, so that a buffer for one does not grow.
+const usualRow = 256
+
 // row is what a commit does to one key. A row without a value deletes it.
 type row struct{ key, value []byte }
 
@@ -38,7 +41,7 @@ func rowsOf(batch serial.Change) ([]row, error) {
 		rows = append(rows, row{key: tokenKey(name)})
 	}
 	for i := range batch.Put {
-		rows = append(rows, row{tokenKey(batch.Put[i].Name), store.AppendRecord(nil, &batch.Put[i])})
+		rows = append(rows, row{tokenKey(batch.Put[i].Name), store.AppendRecord(make([]byte, 0, usualRow), &batch.Put[i])})
 	}
 	for i := range batch.Marks {
 		rows = append(rows, row{markKey(batch.Marks[i].MarkID), store.AppendMark(nil, &batch.Marks[i])})
@@ -103,10 +106,10 @@ func partKey(patch store.PatchID, part uint64) []byte {
 const headSize = 1 + len(store.PatchID{})
 
 func appendEntryRows(rows []row, n *store.Entry) []row {
-	rest := store.AppendEntry(nil, n)
+	rest := store.AppendEntry(make([]byte, 0, usualRow), n)
 	parts := uint64(max(0, len(rest)-1) / partSize)
-	head := binary.AppendUvarint(nil, parts)
 	size := min(len(rest), partSize)
+	head := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+size), parts)
 	rows = append(rows, row{entryKey(n.Patch), append(head, rest[:size]...)})
 	for part := range parts {
 		rest = rest[size:]

@@ -99,8 +99,7 @@ func (d *disk) each(kind byte, do func(row) error) error {
 }
 
 func eachIn(txn *badger.Txn, kind byte, do func(row) error) error {
-	// Values lie beside the keys, there is nothing to fetch ahead.
-	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kind}})
+	it := rowsIn(txn, kind)
 	defer it.Close()
 	for it.Rewind(); it.Valid(); it.Next() {
 		item := it.Item()
@@ -110,4 +109,10 @@ func eachIn(txn *badger.Txn, kind byte, do func(row) error) error {
 		}
 	}
 	return nil
+}
+
+// rowsIn goes through the rows of a kind. Values lie beside the keys, there is
+// nothing to fetch ahead.
+func rowsIn(txn *badger.Txn, kind byte) *badger.Iterator {
+	return txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kind}})
 }

@@ -19,15 +19,16 @@ func (s *Store) View(ctx context.Context, do func(store.View) error) error {
 		if err != nil {
 			return err
 		}
-		return do(view{ctx, txn, m})
+		return do(view{ctx, s.disk, txn, m})
 	})
 }
 
 // view is a store.View.
 type view struct {
-	ctx context.Context // that of View, for as long as it lasts
-	txn *badger.Txn
-	at  meta
+	ctx  context.Context // that of View, for as long as it lasts
+	disk *disk
+	txn  *badger.Txn
+	at   meta
 }
 
 // Totals implements store.View.
@@ -38,7 +39,7 @@ func (v view) Totals() store.Totals {
 // Entries implements store.View.
 func (v view) Entries() iter.Seq2[store.Entry, error] {
 	return sequence("the ledger", func(yield func(store.Entry) error) error {
-		return eachEntry(v.ctx, v.txn, func(n store.Entry) bool { return yield(n) == nil })
+		return v.disk.eachEntry(v.ctx, v.txn, func(n store.Entry) bool { return yield(n) == nil })
 	})
 }
 
@@ -90,7 +91,7 @@ func (v view) Uses() iter.Seq2[store.TokenUses, error] {
 }
 
 func (v view) each(kind byte, do func(row) error) error {
-	return eachIn(v.txn, kind, func(r row) error {
+	return v.disk.eachPaged(v.txn, kind, func(r row) error {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}

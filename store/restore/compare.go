@@ -16,8 +16,8 @@ type comparison struct {
 
 	now    time.Time
 	diff   *Diff
-	stay   map[store.TokenID]struct{} // tokens of today that the backup has too
-	absent map[token.Key]bool         // first keys of tokens that are not there today; true: they were
+	stay   []store.TokenID    // tokens of today that the backup has too
+	absent map[token.Key]bool // first keys of tokens that are not there today; true: they were
 }
 
 // look compares one token of the backup with today's.
@@ -38,7 +38,7 @@ func (c *comparison) look(was *store.Record) {
 		c.diff.note(&rec, store.Created)
 		return
 	}
-	c.stay[today.ID] = struct{}{}
+	c.stay = append(c.stay, today.ID)
 	if c.another(&today, &rec) {
 		c.diff.Drop.add(Item{today.Name, today.Key(), WhyName})
 		c.diff.note(&today, store.Deleted)
@@ -68,11 +68,16 @@ func (s *Sides) another(today, back *store.Record) bool {
 	return !today.CreatedAt.Equal(back.CreatedAt)
 }
 
+// usualRow is more than most records take in stored form.
+const usualRow = 256
+
 // same tells whether two records say the same.
 func same(a, b *store.Record) bool {
 	x, y := *a, *b
 	x.Revision, x.ID, y.Revision, y.ID = 0, 0, 0, 0
-	return bytes.Equal(store.AppendRecord(nil, &x), store.AppendRecord(nil, &y))
+	first := store.AppendRecord(make([]byte, 0, 2*usualRow), &x)
+	both := store.AppendRecord(first, &y)
+	return bytes.Equal(first, both[len(first):])
 }
 
 // revives tells why a token of today would be good again for somebody, empty if
@@ -158,11 +163,12 @@ func (c *comparison) nameDropped() error {
 	if c.Present == nil || c.Wanted != nil {
 		return nil
 	}
+	slices.Sort(c.stay)
 	for rec, err := range c.Present.Records() {
 		if err != nil {
 			return err
 		}
-		if _, stays := c.stay[rec.ID]; !stays {
+		if _, stays := slices.BinarySearch(c.stay, rec.ID); !stays {
 			c.diff.Drop.add(Item{rec.Name, rec.Key(), ""})
 			c.diff.note(&rec, store.Deleted)
 		}

@@ -92,7 +92,7 @@ func (s *Sides) Compare(now time.Time) (*Diff, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	c := comparison{Sides: s, now: now, diff: new(Diff), stay: make(map[store.TokenID]struct{}), absent: make(map[token.Key]bool)}
+	c := comparison{Sides: s, now: now, diff: new(Diff), absent: make(map[token.Key]bool)}
 	for rec, err := range s.Backup.Records() {
 		if err != nil {
 			return nil, err
