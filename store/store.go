@@ -148,6 +148,11 @@ type Store interface {
 	// its end says that they are not those that were stored.
 	Ledger(ctx context.Context) iter.Seq2[Entry, error]
 
+	// Latest yields the entries of patches in descending order of their PatchIDs,
+	// which is nearly that of their numbers, in time that does not grow with the
+	// ledger.
+	Latest(ctx context.Context) iter.Seq2[Entry, error]
+
 	// View calls do with all that the store holds at this moment. Who reads and who
 	// commits meanwhile does not wait for it; Close does.
 	View(ctx context.Context, do func(View) error) error

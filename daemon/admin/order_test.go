@@ -287,6 +287,56 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// A failure is told of until its file has another outcome, if it is among the
+// latest; one of an order was told to whoever gave it.
+func TestLastFailures(t *testing.T) {
+	l := stocked(t)
+	id := byte(100)
+	decide := func(dir, path string, outcome store.Outcome) {
+		t.Helper()
+		id++
+		if err := l.Store.Commit(t.Context(), store.Batch{Entries: []store.Entry{{Patch: store.PatchID{id}, Dir: dir, Path: path, Outcome: outcome}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		list, err := l.lastFailures(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, f := range list {
+			got = append(got, f.Dir+"/"+f.Path)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	decide("spool", "c.yaml", store.Failed)
+	decide("other", "c.yaml", store.Failed)
+	decide(provision.OrderDir, "create.json", store.Failed)
+	expect("other/c.yaml", "spool/c.yaml", "spool/b.yaml")
+	decide("spool", "c.yaml", store.Installed)
+	decide("spool", "b.yaml", store.Skipped)
+	expect("other/c.yaml")
+	for range 2 * maxFailures {
+		id++
+		decide("many", store.PatchID{id}.String(), store.Failed)
+	}
+	if list, err := l.lastFailures(t.Context()); err != nil || len(list) != maxFailures {
+		t.Errorf("%d are told of, %v", len(list), err)
+	}
+	var batch store.Batch
+	for i := range maxLooked {
+		batch.Entries = append(batch.Entries, store.Entry{Patch: store.PatchID{255, byte(i >> 8), byte(i)}, Dir: "many", Path: "good.yaml", Outcome: store.Installed})
+	}
+	if err := l.Store.Commit(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	expect()
+}
+
 // The digest is taken again when the store has changed, or when a grace ends,
 // or the clock is set back, and at no other time.
 func TestDigests(t *testing.T) {

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/version"
 	"github.com/tokendrop/tokendrop/patches"
+	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
 )
 
@@ -91,8 +94,8 @@ type FailedFile struct {
 	Next    *time.Time `json:"next"` // when it is tried again by itself; null: never
 }
 
-// LastFailure is the newest entry of the ledger about a file, which failed.
-// The file may be gone meanwhile.
+// LastFailure is the newest entry of the ledger about a file, which failed, and is
+// among the latest maxLooked. The file may be gone meanwhile.
 type LastFailure struct {
 	ID     uint64    `json:"id"`
 	Time   time.Time `json:"time"`
@@ -119,6 +122,8 @@ const (
 	maxTold = 100
 	// maxFailures bounds the LastFailures.
 	maxFailures = 10
+	// maxLooked bounds how many entries of the ledger are looked at for them.
+	maxLooked = 1000
 )
 
 // Status implements Service.
@@ -225,25 +230,25 @@ func (out *DropStatus) watching(s *patches.Status) {
 	}
 }
 
-// lastFailures are the newest entries of the ledger that failed, and were no
-// success since.
+// lastFailures are files whose last entry among the latest of the ledger is a
+// failure. Orders are left out: who gave one was told.
 func (l *Local) lastFailures(ctx context.Context) ([]LastFailure, error) {
-	failed := map[Place]store.Entry{}
-	for e, err := range l.Store.Ledger(ctx) {
+	last := map[Place]LastFailure{}
+	failed := map[uint64]bool{}
+	looked := 0
+	for e, err := range l.Store.Latest(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("reading the ledger: %w", err)
+			return nil, err
 		}
-		at := Place{e.Dir, e.Path}
-		delete(failed, at)
-		if e.Outcome == store.Failed {
-			failed[at] = e
+		if looked++; looked > maxLooked {
+			break
+		}
+		if at := (Place{e.Dir, e.Path}); last[at].ID < e.ID && e.Dir != provision.OrderDir {
+			last[at] = LastFailure{e.ID, e.Time, e.Dir, e.Path, strings.Join(e.Reasons, "\n")}
+			failed[e.ID] = e.Outcome == store.Failed
 		}
 	}
-	list := make([]LastFailure, 0, len(failed))
-	for _, e := range failed {
-		entry := newEntry(&e)
-		list = append(list, LastFailure{entry.ID, entry.Time, entry.Dir, entry.Path, entry.Reason})
-	}
+	list := slices.DeleteFunc(slices.Collect(maps.Values(last)), func(f LastFailure) bool { return !failed[f.ID] })
 	slices.SortFunc(list, func(a, b LastFailure) int { return cmp.Compare(b.ID, a.ID) })
-	return list[:min(maxFailures, len(list))], nil
+	return append([]LastFailure{}, list[:min(maxFailures, len(list))]...), nil
 }

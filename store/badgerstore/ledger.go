@@ -47,6 +47,35 @@ func (s *Store) Ledger(ctx context.Context) iter.Seq2[store.Entry, error] {
 	}
 }
 
+// Latest implements store.Store.
+func (s *Store) Latest(ctx context.Context) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		done := false
+		err := s.view(func(txn *badger.Txn) error {
+			it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{ledgerKind}, Reverse: true})
+			defer it.Close()
+			for it.Seek(afterLedger); it.Valid() && !done; it.Next() {
+				key := it.Item().Key()
+				if len(key) != headSize {
+					continue
+				}
+				n, _, err := readEntry(txn, store.PatchID(key[1:]))
+				if err = errors.Join(err, ctx.Err()); err != nil {
+					return err
+				}
+				done = !yield(n, nil)
+			}
+			return nil
+		})
+		if err != nil && !done {
+			yield(store.Entry{}, fmt.Errorf("reading the ledger: %w", err))
+		}
+	}
+}
+
+// afterLedger is behind the key of every entry, and of its parts.
+var afterLedger = append([]byte{ledgerKind}, bytes.Repeat([]byte{0xff}, headSize+2)...)
+
 // view calls do with a snapshot that holds whole commits only, and none that
 // may not last.
 func (s *Store) view(do func(*badger.Txn) error) error {

@@ -11,6 +11,7 @@
 package memstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -210,6 +211,20 @@ func (d *Disk) entry(patch store.PatchID) (store.Entry, bool, error) {
 
 // Ledger implements store.Store.
 func (s *Store) Ledger(ctx context.Context) iter.Seq2[store.Entry, error] {
+	return s.entries(ctx, func([]store.PatchID) {})
+}
+
+// Latest implements store.Store. Its time does grow with the ledger, by that of
+// sorting it.
+func (s *Store) Latest(ctx context.Context) iter.Seq2[store.Entry, error] {
+	return s.entries(ctx, func(patches []store.PatchID) {
+		slices.SortFunc(patches, func(a, b store.PatchID) int { return bytes.Compare(b[:], a[:]) })
+	})
+}
+
+// entries yields all entries, in the order into which arrange brings that of their
+// numbers.
+func (s *Store) entries(ctx context.Context, arrange func([]store.PatchID)) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		var patches []store.PatchID
 		err := s.Settled(func() error {
@@ -219,6 +234,7 @@ func (s *Store) Ledger(ctx context.Context) iter.Seq2[store.Entry, error] {
 			patches = slices.Clone(disk.ledger)
 			return nil
 		})
+		arrange(patches)
 		if err != nil {
 			yield(store.Entry{}, err)
 			return

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"reflect"
 	"slices"
@@ -40,6 +41,28 @@ func testLedger(b *bench) {
 		break
 	}
 	b.commit(b.write())
+}
+
+// checkLatest expects what Latest yields to be the ledger, by patches.
+func (b *bench) checkLatest(ledger []store.Entry) {
+	b.Helper()
+	want := slices.Clone(ledger)
+	slices.SortFunc(want, func(a, b store.Entry) int { return bytes.Compare(b.Patch[:], a.Patch[:]) })
+	for n, err := range b.Latest(b.Context()) {
+		if err != nil {
+			b.Fatalf("reading the latest entries: %v", err)
+		}
+		if len(want) == 0 || !reflect.DeepEqual(n, want[0]) {
+			b.Fatalf("entry %d is not the next one of %d", n.ID, len(want))
+		}
+		want = want[1:]
+	}
+	if len(want) > 0 {
+		b.Errorf("%d entries are not among the latest", len(want))
+	}
+	for range b.Latest(b.Context()) { // a reader may stop early
+		break
+	}
 }
 
 func headOf(ledger []store.Entry) (head store.Head) {

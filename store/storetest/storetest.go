@@ -181,6 +181,7 @@ func (b *bench) state() state {
 		}
 		s.Ledger = append(s.Ledger, n)
 	}
+	b.checkLatest(s.Ledger)
 	if want := headOf(s.Ledger); b.Head() != want { // 11
 		b.Errorf("Head = %d %x, want %d %x", b.Head().ID, b.Head().Chain, want.ID, want.Chain)
 	}

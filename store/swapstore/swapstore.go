@@ -185,10 +185,19 @@ func (s *Store) Entry(ctx context.Context, patch store.PatchID) (store.Entry, bo
 
 // Ledger implements store.Store.
 func (s *Store) Ledger(ctx context.Context) iter.Seq2[store.Entry, error] {
+	return s.entries(func(st store.Store) iter.Seq2[store.Entry, error] { return st.Ledger(ctx) })
+}
+
+// Latest implements store.Store.
+func (s *Store) Latest(ctx context.Context) iter.Seq2[store.Entry, error] {
+	return s.entries(func(st store.Store) iter.Seq2[store.Entry, error] { return st.Latest(ctx) })
+}
+
+func (s *Store) entries(of func(store.Store) iter.Seq2[store.Entry, error]) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		s.use.RLock()
 		defer s.use.RUnlock()
-		for n, err := range s.store().Ledger(ctx) {
+		for n, err := range of(s.store()) {
 			if !yield(n, err) {
 				return
 			}
