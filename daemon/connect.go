@@ -69,7 +69,7 @@ func local(cfg *config.Config, st *swapstore.Store, keys keys, author string, lo
 		Store: st, Formats: cfg.Tokens.Formats, Keys: keys.ring, Seal: keys.seal, Rules: func() *verify.Rules { return rules },
 		Now: time.Now, Applier: newApplier(st, keys.settings(cfg), time.Now), Uses: st, Author: author,
 	}
-	l.Backend, l.Path = storePlace(cfg)
+	placeStore(l, cfg)
 	l.Vault = &vault{cfg: cfg, keys: keys, store: st, applier: l.Applier, log: log}
 	counted := metrics.New(metrics.Source{}, time.Now) // and shown to nobody
 	directories := unwatched(cfg, func(c patches.Config) *patches.Dir {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
@@ -15,7 +16,7 @@ import (
 func (d *daemon) serveAdmin(cfg *config.Config) {
 	s := d.service
 	s.Formats, s.Keys, s.Seal = cfg.Tokens.Formats, d.keys.ring, d.keys.seal
-	s.Backend, s.Path = storePlace(cfg)
+	placeStore(s, cfg)
 	s.Rules, s.Applier, s.Ready = d.rules.Load, d.applier, d.ready.Load
 	s.Daemon, s.Directories = d.tell, d.drops.directories
 	s.Vault = &vault{cfg: cfg, keys: d.keys, store: d.store, applier: d.applier, log: d.Log, replaced: d.replaced}
@@ -30,12 +31,12 @@ func (d *daemon) serveAdmin(cfg *config.Config) {
 	}
 }
 
-// storePlace tells which store is configured.
-func storePlace(cfg *config.Config) (backend, path string) {
-	if cfg.Store.Backend == config.Memory {
-		return string(cfg.Store.Backend), ""
+// placeStore says which store is configured, and when its snapshot was made.
+func placeStore(s *admin.Local, cfg *config.Config) {
+	s.Backend = string(cfg.Store.Backend)
+	if path := cfg.Store.Path; cfg.Store.Backend != config.Memory {
+		s.Path, s.Snapshot = path, func() time.Time { return snapshotTime(path) }
 	}
-	return string(cfg.Store.Backend), cfg.Store.Path
 }
 
 // tell tells of this process.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/daemon/metrics"
@@ -28,6 +29,12 @@ func (d *daemon) newMetrics() *metrics.Metrics {
 			return tokens
 		},
 		Digest: func() string { return d.service.Digests.Of(d.store, d.Now()) },
+		Snapshot: func() time.Time {
+			if d.service.Snapshot == nil {
+				return time.Time{}
+			}
+			return d.service.Snapshot()
+		},
 	}, d.Now)
 }
 

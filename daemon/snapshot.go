@@ -22,6 +22,25 @@ import (
 // the daemon keeps beside it, for the case that the store cannot be opened.
 func SnapshotPath(path string) string { return path + ".snapshot" }
 
+// snapshotTime is when the snapshot of the store at path was made, the zero time if
+// there is none, or none that can be read.
+func snapshotTime(path string) time.Time {
+	have, err := snapshotSummary(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return have.Time
+}
+
+func snapshotSummary(path string) (dump.Summary, error) {
+	f, err := os.Open(SnapshotPath(path))
+	if err != nil {
+		return dump.Summary{}, err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	return dump.Summarize(f)
+}
+
 const (
 	// snapshotAfter is how long after a change a snapshot is made, with what
 	// changes meanwhile.
@@ -155,14 +174,7 @@ func (s *snapshots) usable() bool {
 	return err == nil && anchorErr == nil && have.ID >= anchor.Restricted
 }
 
-func (s *snapshots) summary() (dump.Summary, error) {
-	f, err := os.Open(SnapshotPath(s.path))
-	if err != nil {
-		return dump.Summary{}, err
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	return dump.Summarize(f)
-}
+func (s *snapshots) summary() (dump.Summary, error) { return snapshotSummary(s.path) }
 
 // make makes a snapshot, and tells the log if that does not work, or does again.
 func (s *snapshots) make(ctx context.Context) {

@@ -120,6 +120,9 @@ func expectMetrics(t *testing.T, text string) {
 	m := newMachine(t)
 	m.start()
 	m.install("a.yaml", manifestA)
+	m.stop() // which makes a snapshot
+	m.start()
+	m.install("b.yaml", manifestA)
 	writing, err := os.Create(m.drop + "/waits.yaml") // and is being written to
 	if err != nil {
 		t.Fatal(err)

@@ -185,6 +185,10 @@ func printStore(w io.Writer, s *admin.StoreStatus) {
 		digest = "none yet: tokens keep changing, ask again"
 	}
 	place := slices.DeleteFunc([]string{s.Backend, s.Path}, func(text string) bool { return text == "" })
-	fmt.Fprintf(w, "\nstore: %s, %d tokens (%s), %d ledger entries\nstate digest: %s\n",
-		visible(strings.Join(place, " ")), all, strings.Join(states, ", "), s.Entries, digest)
+	fmt.Fprintf(w, "\nstore: %s, %d tokens (%s), %d ledger entries\n",
+		visible(strings.Join(place, " ")), all, strings.Join(states, ", "), s.Entries)
+	if s.Snapshot != nil {
+		fmt.Fprintf(w, "snapshot beside it: of %s\n", timeText(s.Snapshot))
+	}
+	fmt.Fprintf(w, "state digest: %s\n", digest)
 }

@@ -109,8 +109,11 @@ type Local struct {
 	Daemon func() Daemon
 	// Directories lists the drop directories, in the order of the configuration.
 	Directories func() []Directory
-	Digests     Digests
-	Vault       Vault
+	// Snapshot tells when the snapshot beside the store was made, the zero time if
+	// there is none; nil: none is ever made.
+	Snapshot func() time.Time
+	Digests  Digests
+	Vault    Vault
 }
 
 // Uses is who tells when tokens were used. store.Store is one.

@@ -112,6 +112,8 @@ type StoreStatus struct {
 	Entries uint64        `json:"entries"` // of the ledger
 	// Problem is why nothing can be written to it, empty where that is not so.
 	Problem string `json:"problem"`
+	// Snapshot is when the one beside it was made; null where there is none.
+	Snapshot *time.Time `json:"snapshot"`
 	// Digest is over all tokens and users; see store.Digest. Empty while they keep
 	// changing.
 	Digest string `json:"digest"`
@@ -155,6 +157,9 @@ func (l *Local) Status(ctx context.Context) (Status, error) {
 	}
 	s.Store = StoreStatus{
 		Backend: l.Backend, Path: l.Path, Tokens: l.Count().States, Entries: l.Store.Head().ID, Digest: l.Digests.Of(l.Store, l.Now()),
+	}
+	if l.Snapshot != nil {
+		s.Store.Snapshot = instant(l.Snapshot())
 	}
 	if err := l.Store.Writable(); err != nil {
 		s.Store.Problem = err.Error()

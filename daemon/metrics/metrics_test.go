@@ -33,7 +33,8 @@ func source() Source {
 		Tokens: func() Tokens {
 			return Tokens{States: map[string]int{"active": 3, "blocked": 0}, Expiring: map[string]int{"30d": 2, "1d": 0}}
 		},
-		Digest: func() string { return "0a1b" },
+		Digest:   func() string { return "0a1b" },
+		Snapshot: func() time.Time { return noon.Add(-time.Hour) },
 	}
 }
 
@@ -93,6 +94,7 @@ func TestMetrics(t *testing.T) {
 		`tokendrop_tokens_expiring{within="1d"} 0`,
 		`tokendrop_state_info{digest="0a1b"} 1`,
 		`tokendrop_last_applied_timestamp_seconds 1.7803152005e+09`,
+		`tokendrop_snapshot_timestamp_seconds 1.7803116005e+09`,
 		`tokendrop_ready 1`,
 		`tokendrop_store_writable 0`,
 	} {
@@ -169,10 +171,12 @@ func TestLabels(t *testing.T) {
 
 // What has not happened has no time.
 func TestNothingApplied(t *testing.T) {
-	m := configured(source())
+	from := source()
+	from.Snapshot = func() time.Time { return time.Time{} }
+	m := configured(from)
 	m.Patch("spool", "skipped")
 	m.Patch("spool", "failed")
-	if text := scrape(t, m); strings.Contains(text, "\ntokendrop_last_applied") {
+	if text := scrape(t, m); strings.Contains(text, "\ntokendrop_last_applied") || strings.Contains(text, "\ntokendrop_snapshot") {
 		t.Error(text)
 	}
 }

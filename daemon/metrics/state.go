@@ -20,6 +20,9 @@ type Source struct {
 	// Digest is the state digest, empty where there is none. It may go through all
 	// tokens where the store has changed.
 	Digest func() string
+	// Snapshot is when the snapshot of the store was made, the zero time where there
+	// is none.
+	Snapshot func() time.Time
 }
 
 // Tokens are numbers of tokens.
@@ -47,6 +50,7 @@ var (
 	tokensDesc   = describe("tokendrop_tokens", "Tokens by state: the first of blocked, disabled, expired, active that holds. Counted anew every few seconds where there are very many.", "state")
 	expiringDesc = describe("tokendrop_tokens_expiring", "Active tokens that expire within that time, those of the shorter ones included. Counted with tokendrop_tokens.", "within")
 	stateDesc    = describe("tokendrop_state_info", "Constant 1, with the digest of all tokens and users: hosts of equal digests answer alike. Taken anew when that has changed and a few seconds have passed; absent while it keeps changing.", "digest")
+	snapshotDesc = describe("tokendrop_snapshot_timestamp_seconds", "When the snapshot beside the store was made, which a damaged store is restored from; absent where there is none.")
 	appliedDesc  = describe("tokendrop_last_applied_timestamp_seconds", "When a patch was installed last, since the start; absent before the first.")
 )
 
@@ -71,7 +75,7 @@ func newState(m *Metrics, source Source) *state {
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{readyDesc, storeDesc, dropDesc, heldDesc, waitingDesc, tokensDesc, expiringDesc, stateDesc, appliedDesc} {
+	for _, d := range []*prometheus.Desc{readyDesc, storeDesc, dropDesc, heldDesc, waitingDesc, tokensDesc, expiringDesc, stateDesc, snapshotDesc, appliedDesc} {
 		ch <- d
 	}
 }
@@ -85,6 +89,9 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(storeDesc, number(s.source.Writable()))
 	if at := s.applied.Load(); at != 0 {
 		gauge(appliedDesc, float64(at)/1000)
+	}
+	if at := s.source.Snapshot(); !at.IsZero() {
+		gauge(snapshotDesc, float64(at.UnixMilli())/1000)
 	}
 	names := s.names.Load().drops
 	for _, d := range s.source.Drops() {
