@@ -117,11 +117,11 @@ func (c *clocked) again() {
 		c.write(0, name, text)
 		places = append(places, admin.Place{Dir: c.cfg.Drops[0].Name, Path: name})
 	}
-	seen, err := c.admin.Look(c.Context(), admin.Wanted{Places: places, Wait: true})
+	looked, err := c.admin.Look(c.Context(), admin.Wanted{Places: places, Wait: true})
 	if err != nil {
 		c.Fatal(err)
 	}
-	for _, s := range seen {
+	for _, s := range looked.Seen {
 		if s.Outcome != "installed" {
 			c.Errorf("%s is %s: %v", s.Path, s.Outcome, s.Reasons)
 		}

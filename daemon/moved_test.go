@@ -56,12 +56,12 @@ func TestMovedIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen, err := admin.NewClient(cfg.Admin.Socket).Look(t.Context(), admin.Wanted{Places: wanted, Wait: true})
+	looked, err := admin.NewClient(cfg.Admin.Socket).Look(t.Context(), admin.Wanted{Places: wanted, Wait: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	installed := 0
-	for _, s := range seen {
+	for _, s := range looked.Seen {
 		if s.Outcome == "installed" {
 			installed++
 		}

@@ -16,7 +16,8 @@ import (
 // which things came about nor on what differs between hosts that were told the
 // same: numbers, revisions, sources, uses, and the times at which things
 // happened, unless a manifest stated them. A credential counts in the form in
-// which it is kept, so that stores under different peppers differ.
+// which it is kept, so that stores under different peppers differ. That a user is
+// not blocked counts where a pattern would block him.
 //
 // The zero Digest is that of an empty store, at the zero time.
 type Digest struct {
@@ -24,6 +25,9 @@ type Digest struct {
 	until time.Time
 	sums  [][sha256.Size]byte // of every part
 	row   []byte
+
+	blocked  []string // patterns of users
+	excepted []Mark   // users, or patterns of them, that are not
 }
 
 // NewDigest begins a Digest as of that time: replaced credentials whose grace
@@ -64,12 +68,32 @@ func (d *Digest) Token(rec *Record) {
 
 // Mark adds a mark, if gates decide by marks of its kind.
 func (d *Digest) Mark(m *Mark) {
-	if m.Kind != UserRule && m.Kind != Revoked {
+	switch {
+	case m.Kind == UserRule && !RuleOf(m.Value).Blocked:
+		d.excepted = append(d.excepted, *m)
+		return
+	case m.Kind == UserRule && IsPattern(m.Key):
+		d.blocked = append(d.blocked, m.Key)
+	case m.Kind != UserRule && m.Kind != Revoked:
 		return
 	}
+	d.sums = append(d.sums, d.mark(m))
+}
+
+func (d *Digest) mark(m *Mark) [sha256.Size]byte {
 	d.part(digestMark, m.Key, m.Value)
 	d.row = append(d.row, byte(m.Kind))
-	d.sums = append(d.sums, sha256.Sum256(d.row))
+	return sha256.Sum256(d.row)
+}
+
+// matters tells whether a user that is not blocked could be, but for this: one who
+// was let in again, and whom no pattern blocks, is as one of whom nothing was ever
+// said.
+func (d *Digest) matters(exception *Mark) bool {
+	if IsPattern(exception.Key) {
+		return len(d.blocked) > 0
+	}
+	return slices.ContainsFunc(d.blocked, func(pattern string) bool { return Match(pattern, exception.Key) })
 }
 
 // part begins a part with two texts, so that no two parts have the same bytes.
@@ -89,10 +113,16 @@ func (d *Digest) ends(t time.Time) {
 // Sum is the digest of what was added. It is the same before and after further
 // calls of Sum.
 func (d *Digest) Sum() (sum [sha256.Size]byte) {
-	slices.SortFunc(d.sums, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+	sums := slices.Clip(d.sums)
+	for i := range d.excepted {
+		if d.matters(&d.excepted[i]) {
+			sums = append(sums, d.mark(&d.excepted[i]))
+		}
+	}
+	slices.SortFunc(sums, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
 	h := sha256.New()
-	for i := range d.sums {
-		_, _ = h.Write(d.sums[i][:])
+	for i := range sums {
+		_, _ = h.Write(sums[i][:])
 	}
 	h.Sum(sum[:0])
 	return sum

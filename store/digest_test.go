@@ -77,7 +77,10 @@ func TestDigestOfUsers(t *testing.T) {
 	for i, marks := range [][]Mark{
 		nil,
 		{rule("u", true)},
-		{rule("u", false)},
+		{rule("*", true)},
+		{rule("*", true), rule("u", false)},
+		{rule("*", true), rule("u*", false)},
+		{rule("*", true), rule("u", true)},
 		{rule("v", true)},
 		{rule("u", true), rule("v", true)},
 		{revoked(1, "")},
@@ -92,6 +95,14 @@ func TestDigestOfUsers(t *testing.T) {
 		if slices.Reverse(marks); digestOf(nil, marks...) != sum {
 			t.Errorf("the digest of %d depends on their order", i)
 		}
+	}
+	for _, marks := range [][]Mark{{rule("u", false)}, {rule("u*", false), rule("v", false)}} {
+		if digestOf(nil, marks...) != digestOf(nil) {
+			t.Errorf("%v let in whom nobody blocks, and change the digest", marks)
+		}
+	}
+	if digestOf(nil, rule("ci-*", true), rule("u", false)) != digestOf(nil, rule("ci-*", true)) {
+		t.Error("who is let in though no pattern blocks him changes the digest")
 	}
 	if digestOf(nil, Mark{MarkID: OnceID("d", "n"), Value: "x"}) != digestOf(nil) {
 		t.Error("a mark that no gate looks at is in the digest")

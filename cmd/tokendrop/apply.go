@@ -117,11 +117,11 @@ nothing is renamed: what lies there is applied again at once.`,
 				w.Places = append(w.Places, at)
 			}
 			return c.ask(cmd, func(s admin.Service) error {
-				seen, err := s.Look(cmd.Context(), w)
+				looked, err := s.Look(cmd.Context(), w)
 				if err != nil {
 					return err
 				}
-				return c.printReports(cmd.OutOrStdout(), droppedReports(seen))
+				return c.printReports(cmd.OutOrStdout(), lookedReports(cmd, looked))
 			})
 		},
 	}
@@ -233,11 +233,12 @@ func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manif
 	defer shown.done()
 	if len(w.Places) > 0 {
 		shown.show("waiting for outcomes")
-		seen, err := s.Look(cmd.Context(), w)
+		looked, err := s.Look(cmd.Context(), w)
+		shown.done()
 		if err != nil {
 			return nil, err
 		}
-		reports = droppedReports(seen)
+		reports = lookedReports(cmd, looked)
 	}
 	for len(files) > 0 {
 		n, bytes := 0, 0
@@ -253,6 +254,19 @@ func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manif
 		reports, files = append(reports, some...), files[n:]
 	}
 	return reports, nil
+}
+
+// lookedReports tells of what was looked for in drop directories. That others were
+// applied on the way is said on stderr.
+func lookedReports(cmd *cobra.Command, looked admin.Looked) []fileReport {
+	if looked.Others > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tokendrop: %d more in there got an outcome with it; \"tokendrop history\" has them\n", looked.Others)
+	}
+	reports := make([]fileReport, len(looked.Seen))
+	for i, s := range looked.Seen {
+		reports[i] = fileReport{File: s.Path, Dir: s.Dir, Outcome: s.Outcome, Reasons: s.Reasons, Warnings: []string{}, Entries: []admin.Change{}}
+	}
+	return reports
 }
 
 // order has manifests applied that lie in no drop directory. Whatever the
@@ -297,14 +311,6 @@ func problemLines(file string, problems []admin.Problem) []string {
 		lines[i] = provision.Problem{Pos: provision.Pos{Line: p.Line, Col: p.Column}, Text: p.Message}.In(file)
 	}
 	return lines
-}
-
-func droppedReports(seen []admin.Seen) []fileReport {
-	reports := make([]fileReport, len(seen))
-	for i, s := range seen {
-		reports[i] = fileReport{File: s.Path, Dir: s.Dir, Outcome: s.Outcome, Reasons: s.Reasons, Warnings: []string{}, Entries: []admin.Change{}}
-	}
-	return reports
 }
 
 func (r *fileReport) applied() bool {

@@ -95,7 +95,7 @@ func (c *cli) withRestorer(cmd *cobra.Command, do func(restorer) error) error {
 	if err != nil {
 		return err
 	}
-	salvager, done, err := daemon.Salvage(cfg, newLog(cfg.Log, os.Stderr))
+	salvager, done, err := daemon.Salvage(cfg, commandLog(cfg.Log))
 	if err != nil {
 		return err
 	}

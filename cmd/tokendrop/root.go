@@ -68,7 +68,7 @@ func (c *cli) ask(cmd *cobra.Command, do func(admin.Service) error) error {
 	if err != nil {
 		return err
 	}
-	service, done, err := daemon.Connect(cmd.Context(), cfg, newLog(cfg.Log, os.Stderr))
+	service, done, err := daemon.Connect(cmd.Context(), cfg, commandLog(cfg.Log))
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,13 @@ func newLog(c config.Log, to *os.File) zerolog.Logger {
 	}
 	zerolog.SetGlobalLevel(c.Level)
 	return zerolog.New(w).With().Timestamp().Logger()
+}
+
+// commandLog is the log of a command that does the daemon's work, and says itself
+// what has become of it.
+func commandLog(c config.Log) zerolog.Logger {
+	c.Level = max(c.Level, zerolog.WarnLevel)
+	return newLog(c, os.Stderr)
 }
 
 func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }

@@ -66,8 +66,8 @@ type Service interface {
 	// as provision.OrderDir: their Dir is not looked at.
 	Apply(ctx context.Context, manifests []Manifest) ([]Applied, error)
 	// Look lets drop directories apply what lies in them now, and tells what
-	// became of what is wanted, by directory and path.
-	Look(ctx context.Context, w Wanted) ([]Seen, error)
+	// became of what is wanted.
+	Look(ctx context.Context, w Wanted) (Looked, error)
 	// Prune takes the tokens of a drop directory that no patch in it states any
 	// more, however many they are, and tells how many that were.
 	Prune(ctx context.Context, dir string) (Pruned, error)

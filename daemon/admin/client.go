@@ -84,9 +84,9 @@ func (c *Client) Apply(ctx context.Context, manifests []Manifest) (applied []App
 }
 
 // Look implements Service.
-func (c *Client) Look(ctx context.Context, w Wanted) (seen []Seen, err error) {
-	err = c.change(ctx, lookPath, w, &seen)
-	return seen, err
+func (c *Client) Look(ctx context.Context, w Wanted) (looked Looked, err error) {
+	err = c.change(ctx, lookPath, w, &looked)
+	return looked, err
 }
 
 // Prune implements Service.

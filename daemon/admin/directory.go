@@ -55,11 +55,19 @@ type Seen struct {
 	Reasons []string `json:"reasons"`
 }
 
+// Looked is what has come of a look.
+type Looked struct {
+	Seen []Seen `json:"seen"` // by directory and path
+	// Others have had their outcome meanwhile, though nobody asked for them: a
+	// directory is always gone through as a whole.
+	Others int `json:"others"`
+}
+
 // Waiting is the outcome of what has none yet.
 const Waiting = "waiting"
 
 // Look implements Service.
-func (l *Local) Look(ctx context.Context, w Wanted) ([]Seen, error) {
+func (l *Local) Look(ctx context.Context, w Wanted) (Looked, error) {
 	wanted := map[string][]string{}
 	for _, p := range w.Places {
 		wanted[p.Dir] = append(wanted[p.Dir], p.Path)
@@ -70,12 +78,12 @@ func (l *Local) Look(ctx context.Context, w Wanted) ([]Seen, error) {
 	}
 	for name := range wanted {
 		if _, ok := dirs[name]; !ok {
-			return nil, errors.New("there is no drop directory of that name; the daemon may have another configuration")
+			return Looked{}, errors.New("there is no drop directory of that name; the daemon may have another configuration")
 		}
 	}
 	if w.Retry {
 		if err := l.retry(w.Places, dirs); err != nil {
-			return nil, err
+			return Looked{}, err
 		}
 	}
 	looks := make([]*look, 0, len(wanted))
@@ -86,9 +94,14 @@ func (l *Local) Look(ctx context.Context, w Wanted) ([]Seen, error) {
 		group.Go(func() error { return one.run(ctx) })
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return Looked{}, err
 	}
-	return l.seen(ctx, looks)
+	seen, err := l.seen(ctx, looks)
+	others := 0
+	for _, o := range looks {
+		others += o.others
+	}
+	return Looked{seen, others}, err
 }
 
 func (l *Local) retry(places []Place, dirs map[string]Directory) error {
@@ -116,6 +129,7 @@ type look struct {
 
 	done   []patches.Done
 	status patches.Status
+	others int // of done, which nobody wants
 }
 
 func (o *look) run(ctx context.Context) (err error) {
@@ -178,6 +192,8 @@ func (o *look) collect(found map[Place]Seen) {
 	for _, d := range o.done {
 		if at := (Place{o.dir.Name, d.Path}); o.wants(d.Path) {
 			found[at] = Seen{at, outcomeNames[d.Outcome], orNone(d.Reasons)}
+		} else {
+			o.others++
 		}
 	}
 	for _, w := range o.status.Waiting {

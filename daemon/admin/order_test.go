@@ -225,12 +225,12 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	seen, err := client.Look(t.Context(), Wanted{Places: []Place{{Dir: "drop"}, {Dir: "drop", Path: "never.yaml"}}})
+	looked, err := client.Look(t.Context(), Wanted{Places: []Place{{Dir: "drop"}, {Dir: "drop", Path: "never.yaml"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, s := range seen {
+	for _, s := range looked.Seen {
 		if s.Path == "good.yaml" || s.Path == "wrong.yaml" { // unless they were applied before the question
 			continue
 		}
@@ -240,12 +240,12 @@ func TestLook(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	write(t, path+"/wrong.yaml.failed", "good")
-	seen, err = client.Look(t.Context(), Wanted{Places: []Place{{"drop", "wrong.yaml"}}, Retry: true, Wait: true})
-	if err != nil || len(seen) != 1 {
-		t.Fatalf("tried again: %+v, %v", seen, err)
+	looked, err = client.Look(t.Context(), Wanted{Places: []Place{{"drop", "wrong.yaml"}}, Retry: true, Wait: true})
+	if err != nil || len(looked.Seen) != 1 {
+		t.Fatalf("tried again: %+v, %v", looked, err)
 	}
 	if _, err := os.Stat(path + "/wrong.yaml.installed"); err != nil { // perhaps before the question
-		t.Errorf("tried again: %+v, %v", seen, err)
+		t.Errorf("tried again: %+v, %v", looked, err)
 	}
 	if _, err = client.Look(t.Context(), Wanted{Places: []Place{{Dir: "other"}}}); err == nil {
 		t.Error("there is a directory that there is not")
