@@ -19,7 +19,7 @@ func (d *daemon) serveAdmin(cfg *config.Config) {
 	placeStore(s, cfg)
 	s.Rules, s.Applier, s.Ready = d.rules.Load, d.applier, d.ready.Load
 	s.Daemon, s.Directories = d.tell, d.drops.directories
-	s.Vault = &vault{cfg: cfg, keys: d.keys, store: d.store, applier: d.applier, log: d.Log, replaced: d.replaced}
+	s.Vault = &vault{cfg: cfg, keys: d.keys, store: d.store, applier: d.applier, log: d.Log, restored: d.restored}
 	s.Told = func(to string, key token.Key) {
 		d.Log.Info().Str("to", to).Stringer("key", key).Msg("token revealed")
 	}
@@ -91,11 +91,14 @@ func (d *daemon) keepSnapshot(cfg *config.Config) {
 	d.store.Committed = d.snapshot.noteChange
 }
 
-// replaced is told that another store has taken the place of the one that was
-// there, of which the snapshot is.
-func (d *daemon) replaced() {
+// restored has a snapshot made of what a backup has brought back, and the files
+// that state something else applied again.
+func (d *daemon) restored() {
 	d.Log.Warn().Msg("a backup was restored")
 	if d.snapshot != nil {
 		d.snapshot.noteChange()
+	}
+	for _, dir := range d.drops.dirs() {
+		dir.Reevaluate()
 	}
 }

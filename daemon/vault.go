@@ -35,8 +35,9 @@ type vault struct {
 	store   *swapstore.Store
 	applier *provision.Applier
 	log     zerolog.Logger
-	// replaced is called when another store has taken the place; nil for nobody.
-	replaced func()
+	// restored is called when tokens are what they were at another time; nil for
+	// nobody.
+	restored func()
 }
 
 // Backup implements admin.Vault.
@@ -77,6 +78,9 @@ func (v *vault) Restore(ctx context.Context, from *os.File, order admin.Restorin
 	}
 	if err != nil {
 		return admin.Restored{}, fmt.Errorf("restoring: %w", err)
+	}
+	if v.restored != nil && !order.Rehearse {
+		v.restored()
 	}
 	return restored(&f.Summary, r.diff, r.before, !order.Rehearse), nil
 }
@@ -145,14 +149,10 @@ func (r *restoring) some() error {
 
 // all makes another store and puts it in the place of today's.
 func (r *restoring) all() error {
-	err := r.store.Exchange(func() (err error) {
+	return r.store.Exchange(func() (err error) {
 		r.made, err = r.make()
 		return err
 	}, r.replace)
-	if err == nil && r.replaced != nil {
-		r.replaced()
-	}
-	return err
 }
 
 // make makes the other store. Nothing of today's is changed.
