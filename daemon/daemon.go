@@ -47,6 +47,9 @@ type Options struct {
 	// Now is the time that tokens are judged, and patches applied, by; nil: the
 	// system's.
 	Now func() time.Time
+	// Progress is told now and then how many of the patches that the first passes
+	// have found are applied, and zeros at the end of that; nil for none.
+	Progress func(done, all int)
 	// OnReady is called once, when verify begins to answer; nil for none.
 	OnReady func()
 	// Sockets are those that a service manager has opened, each under the name
@@ -223,12 +226,8 @@ func (d *daemon) flush(ctx context.Context) error {
 // announce says that the daemon is ready once every directory has had its
 // first pass. It returns false if ctx ended before.
 func (d *daemon) announce(ctx context.Context) bool {
-	for _, dir := range d.drops.dirs() {
-		select {
-		case <-dir.Started():
-		case <-ctx.Done():
-			return false
-		}
+	if !d.awaitFirstPasses(ctx) {
+		return false
 	}
 	d.ready.Store(true)
 	d.Log.Info().Msg("ready")

@@ -65,6 +65,9 @@ func TestPulse(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-h.entered
+	if done, all := dir.Progress(); done != 0 || all != 1 {
+		t.Errorf("%d of %d are done", done, all)
+	}
 	p.heldUp()
 	for range 3 {
 		if got := p.heldUp(); !slices.Equal(got, []string{"spool"}) {
@@ -73,6 +76,9 @@ func TestPulse(t *testing.T) {
 	}
 	h.release <- struct{}{}
 	moves()
+	if done, all := dir.Progress(); done != 0 || all != 0 {
+		t.Errorf("%d of %d are done, and nothing is under way", done, all)
+	}
 }
 
 // What systemd is told: more time as long as a first pass moves on, pings when

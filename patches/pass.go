@@ -41,6 +41,11 @@ func (d *Dir) pass(ctx context.Context, now time.Time) (next time.Time, err erro
 // apply leads what is ready through, group by group.
 func (d *Dir) apply(ctx context.Context, now time.Time) error {
 	ready := d.ready(now)
+	d.ahead.Store(int64(len(ready)))
+	defer func() {
+		d.ahead.Store(0)
+		d.passed.Store(0)
+	}()
 	for len(ready) > 0 && ctx.Err() == nil {
 		if err := d.handler.Ready(); err != nil {
 			d.waitForHandler(ready, err, now)
@@ -54,6 +59,7 @@ func (d *Dir) apply(ctx context.Context, now time.Time) error {
 		if d.pause.After(now) {
 			return nil
 		}
+		d.passed.Add(int64(n))
 		ready = ready[n:]
 	}
 	if ctx.Err() == nil {

@@ -117,7 +117,8 @@ type Config struct {
 }
 
 // Dir is a drop directory at work. One goroutine, in Run, does everything;
-// only Started, Status, Reevaluate, Look and Beats may be called from others.
+// only Started, Status, Reevaluate, Look, Beats and Progress may be called from
+// others.
 type Dir struct {
 	cfg     Config
 	exclude map[string]bool // relative to the directory
@@ -158,8 +159,11 @@ type Dir struct {
 
 	asked chan struct{} // holds one where a pass over everything is wanted now
 	beats atomic.Uint64 // see Beats
-	felt  chan struct{} // holds one where a beat is wanted now
-	over  chan struct{} // closed when Run has ended
+	// ahead is what was ready when the pass under way began to apply it, and passed
+	// how much of that is done; see Progress.
+	ahead, passed atomic.Int64
+	felt          chan struct{} // holds one where a beat is wanted now
+	over          chan struct{} // closed when Run has ended
 
 	mu        sync.Mutex
 	status    Status
@@ -274,6 +278,12 @@ func (d *Dir) Beats() uint64 {
 	default: // the last one has not been felt yet
 	}
 	return d.beats.Load()
+}
+
+// Progress tells how many patches the pass under way applies, and how many of them
+// are done. Both are zero where nothing is applied at the moment.
+func (d *Dir) Progress() (done, all int) {
+	return int(d.passed.Load()), int(d.ahead.Load())
 }
 
 // Reevaluate asks for all files of a directory in keep mode to be handed over

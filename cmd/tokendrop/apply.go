@@ -246,7 +246,7 @@ func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manif
 			bytes += len(files[n].data)
 			n++
 		}
-		shown.show("%d of %d files applied", all-len(files), all)
+		shown.show("%d of %d files applied (%d%%)", all-len(files), all, percent(all-len(files), all))
 		some, err := order(cmd, s, files[:n])
 		if err != nil {
 			return nil, err

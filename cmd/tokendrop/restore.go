@@ -106,9 +106,9 @@ func (c *cli) withRestorer(cmd *cobra.Command, do func(restorer) error) error {
 func (c *cli) restoreFrom(cmd *cobra.Command, r restorer, f *os.File, order admin.Restoring, yes, rehearse bool) error {
 	order.Rehearse = true
 	shown := newProgress(cmd)
-	shown.show("reading the backup")
+	stop := shown.reading("reading the backup", f)
 	would, err := r.Restore(cmd.Context(), f, order)
-	shown.done()
+	stop()
 	if err != nil {
 		return err
 	}
@@ -125,9 +125,9 @@ func (c *cli) restoreFrom(cmd *cobra.Command, r restorer, f *os.File, order admi
 		return err
 	}
 	order.Rehearse = false
-	shown.show("restoring")
+	stop = shown.reading("restoring", f)
 	done, err := r.Restore(cmd.Context(), f, order)
-	shown.done()
+	stop()
 	if err != nil {
 		return err
 	}

@@ -83,21 +83,26 @@ func (c *cli) ask(cmd *cobra.Command, do func(admin.Service) error) error {
 	return err
 }
 
-// newLog logs as configured.
-func newLog(c config.Log, to *os.File) zerolog.Logger {
+// newLog logs to stderr, by what is over a progress line there.
+func newLog(c config.Log, to *progress) zerolog.Logger {
 	var w io.Writer = to
-	if c.Format == config.Console || c.Format == config.Auto && isTerminal(to) {
-		w = zerolog.ConsoleWriter{Out: to, NoColor: !isTerminal(to)} // which heeds NO_COLOR too
+	if isConsole(c) {
+		w = zerolog.ConsoleWriter{Out: to, NoColor: !isScreen(os.Stderr)} // which heeds NO_COLOR too
 	}
 	zerolog.SetGlobalLevel(c.Level)
 	return zerolog.New(w).With().Timestamp().Logger()
+}
+
+// isConsole tells whether the log is for people.
+func isConsole(c config.Log) bool {
+	return c.Format == config.Console || c.Format == config.Auto && isTerminal(os.Stderr)
 }
 
 // commandLog is the log of a command that does the daemon's work, and says itself
 // what has become of it.
 func commandLog(c config.Log) zerolog.Logger {
 	c.Level = max(c.Level, zerolog.WarnLevel)
-	return newLog(c, os.Stderr)
+	return newLog(c, &progress{to: os.Stderr})
 }
 
 func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }

@@ -47,10 +47,13 @@ func (c *cli) runDaemon(cmd *cobra.Command, cfg *config.Config, onReady func()) 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	log := newLog(cfg.Log, os.Stderr)
+	shown := newProgress(cmd)
+	shown.shows = shown.shows && isConsole(cfg.Log)
+	log := newLog(cfg.Log, shown)
 	err := daemon.Run(cmd.Context(), cfg, daemon.Options{
 		Log: log, OnReady: onReady, Reload: hangup, Sockets: activation.Files(true),
-		Load: func() (*config.Config, error) { return config.Load(cfg.File, os.Environ()) },
+		Progress: shown.patches,
+		Load:     func() (*config.Config, error) { return config.Load(cfg.File, os.Environ()) },
 	})
 	if err == nil {
 		log.Info().Msg("stopped")

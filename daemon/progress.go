@@ -1,0 +1,43 @@
+package daemon
+
+import (
+	"context"
+	"time"
+)
+
+// progressEvery is how often somebody is told how far the first passes are.
+const progressEvery = 200 * time.Millisecond
+
+// awaitFirstPasses waits until every directory has had its first pass, and tells
+// how far they are meanwhile. It returns false if ctx ended before.
+func (d *daemon) awaitFirstPasses(ctx context.Context) bool {
+	tell := d.Progress
+	if tell == nil {
+		tell = func(int, int) {}
+	}
+	defer tell(0, 0)
+	ticks := time.NewTicker(progressEvery)
+	defer ticks.Stop()
+	for _, dir := range d.drops.dirs() {
+		for waits := true; waits; {
+			select {
+			case <-dir.Started():
+				waits = false
+			case <-ticks.C:
+				tell(d.progress())
+			case <-ctx.Done():
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// progress sums up how far the passes of all directories are.
+func (d *daemon) progress() (done, all int) {
+	for _, dir := range d.drops.dirs() {
+		some, of := dir.Progress()
+		done, all = done+some, all+of
+	}
+	return done, all
+}
