@@ -92,3 +92,19 @@ block unblock verify token status history retry backup restore schema config ver
 		}
 	}
 }
+
+// Whatever the command, wrong usage is 2, and nothing is done.
+func TestWrongUsage(t *testing.T) {
+	t.Setenv("TOKENDROP_CONFIG", t.TempDir()+"/none.toml") // which would be 78
+	for _, cmd := range commandsOf(new(cli).command()) {
+		words := strings.Fields(cmd.CommandPath())[1:]
+		if code := run(t.Context(), append(words, "--no-such-flag")); code != exitUsage {
+			t.Errorf("%s --no-such-flag ends with %d", cmd.CommandPath(), code)
+		}
+		if many := strings.Fields("a b c d e"); cmd.ValidateArgs(many) == nil {
+			continue
+		} else if code := run(t.Context(), append(words, many...)); code != exitUsage {
+			t.Errorf("%s with five arguments ends with %d", cmd.CommandPath(), code)
+		}
+	}
+}

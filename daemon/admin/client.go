@@ -174,7 +174,7 @@ func unanswered(err error) error {
 	return &broken{err}
 }
 
-// refused makes an error of the daemon's text.
+// refused makes an error of the daemon's text, the one that a Local returns.
 func refused(text string) error {
 	switch {
 	case text == ErrNoToken.Error():
@@ -182,7 +182,7 @@ func refused(text string) error {
 	case strings.Contains(text, store.ErrUnknown.Error()):
 		return fmt.Errorf("asking the daemon: %w", &broken{errors.New("it does not know itself, and starts anew")})
 	}
-	return fmt.Errorf("asking the daemon: %w", errors.New(text))
+	return errors.New(text)
 }
 
 // lines yields what an answer holds, a line an element.
