@@ -2,10 +2,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,73 +89,6 @@ func (c *cli) applyArgs(cmd *cobra.Command, m *manifests, args []string, wait, p
 	})
 }
 
-func (c *cli) retry() *cobra.Command {
-	return &cobra.Command{
-		Use:   "retry FILE...",
-		Short: "Apply patches again that have failed",
-		Long: `Apply patches again that have failed: NAME.failed in a drop directory becomes NAME
-again, its reason goes, and its new outcome is waited for and reported as apply
-does. Mend the file before, or what it needs. In a directory that keeps its files
-nothing is renamed: what lies there is applied again at once.`,
-		Example: `  tokendrop retry /var/spool/tokendrop/tokens.yaml.failed
-  tokendrop retry /var/spool/tokendrop/team/*.failed`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := c.config()
-			if err != nil {
-				return err
-			}
-			w := admin.Wanted{Retry: true}
-			for _, arg := range args {
-				at, ok := placeOf(cfg.Drops, strings.TrimSuffix(strings.TrimSuffix(arg, ".reason"), ".failed"))
-				if !ok || at.Path == "" {
-					return fmt.Errorf("%s lies in no drop directory of the configuration; what failed elsewhere is applied again with \"tokendrop apply\"", arg)
-				}
-				w.Places = append(w.Places, at)
-			}
-			return c.ask(cmd, func(s admin.Service) error {
-				looked, err := s.Look(cmd.Context(), w)
-				if err != nil {
-					return err
-				}
-				return c.printReports(cmd.OutOrStdout(), lookedReports(cmd, looked))
-			})
-		},
-	}
-}
-
-// prune lets the prunes of whole directories take place that are withheld.
-func (c *cli) prune(cmd *cobra.Command, s admin.Service, places []admin.Place, yes bool) ([]fileReport, error) {
-	status, err := s.Status(cmd.Context())
-	if err != nil {
-		return nil, err
-	}
-	var reports []fileReport
-	for _, d := range status.Drops {
-		if d.Withheld == nil || !slices.Contains(places, admin.Place{Dir: d.Name}) {
-			continue
-		}
-		question := fmt.Sprintf("In %s, %d tokens are stated by no patch any more, such as %s. Prune them?",
-			visible(d.Name), d.Withheld.Count, visible(strings.Join(d.Withheld.Tokens[:min(toldEach, len(d.Withheld.Tokens))], ", ")))
-		if err := c.confirm(cmd, yes, question); err != nil {
-			return nil, err
-		}
-		pruned, err := s.Prune(cmd.Context(), d.Name)
-		if err != nil {
-			return nil, err
-		}
-		r := fileReport{File: d.Path, Dir: d.Name, Outcome: prunedOutcome, Reasons: []string{fmt.Sprintf("%d tokens", pruned.Count)}, Warnings: []string{}, Entries: []admin.Change{}}
-		if pruned.Withheld != "" {
-			r.Outcome, r.Reasons = "withheld", []string{pruned.Withheld}
-		}
-		reports = append(reports, r)
-	}
-	return reports, nil
-}
-
-// prunedOutcome is that of a prune, beside those of files.
-const prunedOutcome = "pruned"
-
 // everything is all that lies in drop directories.
 func everything(drops []config.Drop) []admin.Place {
 	places := make([]admin.Place, len(drops))
@@ -209,16 +139,6 @@ func placeOf(drops []config.Drop, file string) (at admin.Place, ok bool) {
 	return at, ok
 }
 
-// fileReport is what became of a file, as "apply -o json" shows it.
-type fileReport struct {
-	File     string         `json:"file"`
-	Dir      string         `json:"dir"` // "admin" for one outside of drop directories
-	Outcome  string         `json:"outcome"`
-	Reasons  []string       `json:"reasons"`
-	Warnings []string       `json:"warnings"`
-	Entries  []admin.Change `json:"entries"` // of a file outside of drop directories
-}
-
 // A request has at most so many manifests, or bytes of them.
 const (
 	batchFiles = 500
@@ -256,19 +176,6 @@ func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manif
 	return reports, nil
 }
 
-// lookedReports tells of what was looked for in drop directories. That others were
-// applied on the way is said on stderr.
-func lookedReports(cmd *cobra.Command, looked admin.Looked) []fileReport {
-	if looked.Others > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "tokendrop: %d more in there got an outcome with it; \"tokendrop history\" has them\n", looked.Others)
-	}
-	reports := make([]fileReport, len(looked.Seen))
-	for i, s := range looked.Seen {
-		reports[i] = fileReport{File: s.Path, Dir: s.Dir, Outcome: s.Outcome, Reasons: s.Reasons, Warnings: []string{}, Entries: []admin.Change{}}
-	}
-	return reports
-}
-
 // order has manifests applied that lie in no drop directory. Whatever the
 // command line changes comes through here.
 func order(cmd *cobra.Command, s admin.Service, files []manifest) ([]fileReport, error) {
@@ -303,84 +210,4 @@ func (f *manifest) orderPath() string {
 		return f.file
 	}
 	return path
-}
-
-func problemLines(file string, problems []admin.Problem) []string {
-	lines := make([]string, len(problems))
-	for i, p := range problems {
-		lines[i] = provision.Problem{Pos: provision.Pos{Line: p.Line, Col: p.Column}, Text: p.Message}.In(file)
-	}
-	return lines
-}
-
-func (r *fileReport) applied() bool {
-	return r.Outcome == "installed" || r.Outcome == "skipped" || r.Outcome == prunedOutcome
-}
-
-func (c *cli) printReports(w io.Writer, reports []fileReport) error {
-	if err := c.showReports(w, reports); err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(reports, func(r fileReport) bool { return !r.applied() }) {
-		return nil
-	}
-	return errNo
-}
-
-func (c *cli) showReports(w io.Writer, reports []fileReport) error {
-	if c.output == jsonOut {
-		return printJSON(w, reports)
-	}
-	var b strings.Builder
-	for i := range reports {
-		reports[i].print(&b)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// print prints a report for people: of what failed, the lines of validate.
-func (r *fileReport) print(w io.Writer) {
-	for _, line := range r.Warnings {
-		fmt.Fprintln(w, warningLine(line, r.File))
-	}
-	switch {
-	case r.Outcome == "failed":
-		for _, line := range r.Reasons {
-			fmt.Fprintln(w, visible(line))
-		}
-	case r.applied() && r.Outcome != prunedOutcome:
-		fmt.Fprintf(w, "%s: %s%s\n", visible(r.File), r.Outcome, r.results())
-	case r.Outcome == "":
-		fmt.Fprintf(w, "%s: %s\n", visible(r.File), strings.Join(r.Reasons, "; "))
-	default:
-		fmt.Fprintf(w, "%s: %s: %s\n", visible(r.File), r.Outcome, visible(strings.Join(r.Reasons, "; ")))
-	}
-}
-
-// warningLine marks a line of a problem as a warning, as validate does.
-func warningLine(line, file string) string {
-	place, text, found := strings.Cut(strings.TrimPrefix(line, file), ": ")
-	if !found {
-		return line
-	}
-	return visible(file + place + ": warning: " + text)
-}
-
-// results counts what the entries came to.
-func (r *fileReport) results() string {
-	var names []string
-	counts := map[string]int{}
-	for _, e := range r.Entries {
-		if counts[e.Result]++; counts[e.Result] == 1 {
-			names = append(names, e.Result)
-		}
-	}
-	for i, name := range names {
-		names[i] = fmt.Sprintf("%d %s", counts[name], name)
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(names, ", ") + ")"
 }
