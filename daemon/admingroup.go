@@ -1,19 +1,9 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"syscall"
 
 	"github.com/tokendrop/tokendrop/daemon/config"
-)
-
-// Bits of a directory's mode that let somebody put files into it.
-const (
-	groupWrites fs.FileMode = 0o020
-	otherWrites fs.FileMode = 0o002
 )
 
 // checkAdminGroup refuses a group of the admin socket that can also write to a
@@ -39,21 +29,4 @@ func checkAdminGroup(cfg *config.Config) error {
 		return nil
 	}
 	return &config.Error{Problems: problems}
-}
-
-// groupCanWrite tells whether the members of a group can put files into a
-// directory, as far as its mode says.
-func groupCanWrite(path string, gid int) bool {
-	info, err := os.Stat(path)
-	if err != nil || readOnly(path) {
-		return false
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && (info.Mode()&otherWrites != 0 || info.Mode()&groupWrites != 0 && int(st.Gid) == gid)
-}
-
-// readOnly tells whether a directory lies on a mount that nobody can write to.
-func readOnly(path string) bool {
-	const writes = 2 // W_OK of access(2)
-	return errors.Is(syscall.Access(path, writes), syscall.EROFS)
 }

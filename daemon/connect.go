@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -30,6 +29,9 @@ var errMemory = errors.New("no daemon is running, and a store in memory is gone 
 // its store, which it opens as its owner. The caller calls the returned
 // function when done.
 func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin.Service, func() error, error) {
+	if err := Supported(); err != nil {
+		return nil, nil, err
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", cfg.Admin.Socket)
 	switch {
 	case err == nil:
@@ -77,37 +79,4 @@ func local(cfg *config.Config, st *swapstore.Store, keys keys, author string, lo
 	})
 	l.Directories = func() []admin.Directory { return directories }
 	return l
-}
-
-// becomeOwner gives up root for the user that the store belongs to, whose daemon
-// could not open what root leaves in there, until regain is called. Where there is
-// no store, the directory around it tells whose it would be.
-func becomeOwner(path string) (regain func() error, err error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		info, err = os.Stat(filepath.Dir(path))
-	}
-	if err != nil {
-		return nil, cause(err)
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
-		return func() error { return nil }, nil
-	}
-	groups, err := syscall.Getgroups()
-	if err != nil {
-		return nil, fmt.Errorf("becoming its owner: %w", err)
-	}
-	regain = func() error {
-		err := syscall.Setreuid(-1, 0)
-		return errors.Join(err, syscall.Setregid(-1, os.Getgid()), syscall.Setgroups(groups))
-	}
-	err = errors.Join(syscall.Setgroups([]int{int(owner.Gid)}), syscall.Setregid(-1, int(owner.Gid)))
-	if err == nil {
-		err = syscall.Setreuid(-1, int(owner.Uid))
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("becoming its owner: %w", err), regain())
-	}
-	return regain, nil
 }

@@ -13,6 +13,8 @@
 //  4. When Run ends, all its parts are told to stop at once. The store is closed
 //     after the last of them, and after the last uses are in it, and no goroutine
 //     is left.
+//  5. Where the system has not what a store and drop directories rest on, none is
+//     opened, and nothing is written: see Supported.
 package daemon
 
 import (
@@ -64,6 +66,9 @@ type Options struct {
 // the daemon cannot start or cannot go on. It expects a umask under which
 // nothing is open to others before it has its mode.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
+	if err := Supported(); err != nil {
+		return err
+	}
 	shareProcessor()
 	opened, err := OpenStore(ctx, cfg.Store, o.Log)
 	if err != nil {

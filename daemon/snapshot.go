@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/rs/zerolog"
 
 	"github.com/tokendrop/tokendrop/store"
@@ -197,20 +196,13 @@ func (s *snapshots) make(ctx context.Context) {
 // write writes a snapshot in the place of the one that is there, once it is
 // whole and durable.
 func (s *snapshots) write(ctx context.Context) error {
-	path := SnapshotPath(s.path)
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
-	if err != nil {
-		return fmt.Errorf("writing a snapshot: %w", err)
-	}
-	defer f.Cleanup() //nolint:errcheck // nothing is left of it after it took its place
-	out := &sparing{to: f, spare: func() (uint64, error) { return badgerstore.SpareSpace(s.path) }}
-	err = s.store.View(ctx, func(v store.View) error {
-		_, err := dump.Write(out, time.Now(), v)
-		return err
+	err := WriteWhole(SnapshotPath(s.path), func(w io.Writer) error {
+		out := &sparing{to: w, spare: func() (uint64, error) { return badgerstore.SpareSpace(s.path) }}
+		return s.store.View(ctx, func(v store.View) error {
+			_, err := dump.Write(out, time.Now(), v)
+			return err
+		})
 	})
-	if err == nil {
-		err = f.CloseAtomicallyReplace()
-	}
 	if err != nil {
 		return fmt.Errorf("writing a snapshot: %w", err)
 	}

@@ -45,10 +45,7 @@ func stampOf(path string) stamp {
 		return stamp{}
 	}
 	s := stamp{mode: info.Mode(), size: info.Size(), changed: info.ModTime()}
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.device, s.inode = uint64(sys.Dev), sys.Ino //nolint:unconvert // the type differs between systems
-		s.user, s.group = sys.Uid, sys.Gid
-	}
+	s.identify(info)
 	return s
 }
 

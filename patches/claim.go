@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A group is handed over and made durable together. It ends at whichever of
@@ -24,11 +22,11 @@ const (
 
 // groupMax is groupCount, or less where few files may be open at once.
 var groupMax = sync.OnceValue(func() int {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+	limit, err := fileLimit()
+	if err != nil {
 		return groupCount
 	}
-	return int(min(groupCount, max(limit.Cur/fileShare, 1)))
+	return int(min(groupCount, max(limit/fileShare, 1)))
 })
 
 // claim is a claimed patch that has been read. Its file stays open until the

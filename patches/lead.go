@@ -6,8 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // maxLinks is how many links a path may lead through, as in Linux.
@@ -31,7 +30,7 @@ func lead(name string) ([]place, error) {
 		}
 		target, err := os.Readlink(p.path)
 		if links++; err == nil && links > maxLinks {
-			err = &fs.PathError{Op: "lstat", Path: p.path, Err: unix.ELOOP}
+			err = &fs.PathError{Op: "lstat", Path: p.path, Err: syscall.ELOOP}
 		}
 		if err != nil {
 			return nil, err
@@ -48,7 +47,7 @@ func lead(name string) ([]place, error) {
 func ending(places []place) ([]place, error) {
 	end := places[len(places)-1]
 	if !end.info.folder() {
-		return nil, &fs.PathError{Op: "open", Path: end.path, Err: unix.ENOTDIR}
+		return nil, &fs.PathError{Op: "open", Path: end.path, Err: syscall.ENOTDIR}
 	}
 	var above []place
 	for _, p := range places {
@@ -59,18 +58,4 @@ func ending(places []place) ([]place, error) {
 		}
 	}
 	return append(above, end), nil
-}
-
-// lookAt looks at one directory or link.
-func lookAt(name string) (place, error) {
-	var st unix.Stat_t
-	if err := unix.Lstat(name, &st); err != nil {
-		return place{}, &fs.PathError{Op: "lstat", Path: name, Err: err}
-	}
-	p := place{path: name, info: infoOf(&st)}
-	if p.info.folder() && p.info.mode&shared != 0 {
-		p.readOnly = readOnly(name)
-		p.list = writers(p.info, func(attr string, dest []byte) (int, error) { return unix.Lgetxattr(name, attr, dest) })
-	}
-	return p, nil
 }

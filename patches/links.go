@@ -5,8 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // linkError is what is wrong with a link in keep mode.
@@ -200,7 +199,7 @@ func (w *linkWalk) explain(err error) error {
 	switch {
 	case w.followed == 0:
 		return err
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return errDangling
 	case errors.Is(err, errOther):
 		return errNotOurs
@@ -218,14 +217,4 @@ func (d *Dir) stat(rel string) (info, error) {
 		return info{}, err
 	}
 	return in.stat(name)
-}
-
-// readlink reads a link, and is EINVAL of what is none.
-func (f *folder) readlink(name string) (string, error) {
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(f.fd, name, buf)
-	if err != nil {
-		return "", err
-	}
-	return string(buf[:n]), nil
 }

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // judgePath judges every directory that the configured path leads through, and
@@ -59,7 +57,7 @@ func (d *Dir) judge(rel string, f *folder) error {
 	p := place{path: d.tree.abs(rel), info: f.info}
 	if f.info.mode&shared != 0 {
 		p.readOnly = f.readOnly()
-		p.list = writers(f.info, func(attr string, dest []byte) (int, error) { return unix.Fgetxattr(f.fd, attr, dest) })
+		p.list = f.writers()
 	}
 	return d.condemn(rel, d.trust.judge([]place{p}))
 }

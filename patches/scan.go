@@ -6,9 +6,8 @@ import (
 	"maps"
 	"path"
 	"strconv"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // find looks at what may have changed: everything in a full scan, otherwise
@@ -232,7 +231,7 @@ func (d *Dir) sight(in *folder, name string) (sighting, error) {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return sighting{st, denied}, nil
-	case errors.Is(err, unix.EAGAIN): // somebody's own lease is in the way
+	case errors.Is(err, syscall.EAGAIN): // somebody's own lease is in the way
 		return sighting{st, writing}, nil
 	case err != nil:
 		return sighting{}, err

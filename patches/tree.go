@@ -6,8 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // tree is a drop directory that is open and locked. Everything is done
@@ -52,7 +51,7 @@ func openTree(name string, seen info, keep bool, sync func(*folder) error) (*tre
 		return t, nil
 	}
 	err = t.own()
-	if errors.Is(err, unix.EROFS) {
+	if errors.Is(err, syscall.EROFS) {
 		t.disown()
 		return t, nil
 	}
@@ -94,14 +93,7 @@ func (t *tree) own() error {
 	if t.lock, err = claims.openLock(); err != nil {
 		return fmt.Errorf("opening the lock: %w", err)
 	}
-	err = unix.Flock(t.lock.fd, unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errLocked
-	}
-	if err != nil {
-		return fmt.Errorf("taking the lock: %w", err)
-	}
-	return nil
+	return t.lock.seize()
 }
 
 // disown gives up what own has had.

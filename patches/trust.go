@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // What can write to a drop directory can create credentials, and so can what
@@ -29,7 +27,14 @@ type place struct {
 }
 
 // shared are the bits of a mode that let others than the owner write.
-const shared = unix.S_IWGRP | unix.S_IWOTH
+const shared = groupWrites | othersWrite
+
+// The bits of a mode that are judged, as chmod(2) has them.
+const (
+	groupWrites = 0o020
+	othersWrite = 0o002
+	sticky      = 0o1000
+)
 
 // granted is a user or a group that may write.
 type granted struct {
@@ -85,7 +90,7 @@ func (t *trust) faults(p place) (faults []string) {
 	if p.info.link() || p.readOnly {
 		return faults
 	}
-	if mode&unix.S_IWOTH != 0 && !(p.above && mode&unix.S_ISVTX != 0) {
+	if mode&othersWrite != 0 && !(p.above && mode&sticky != 0) {
 		say("others may write to %[1]s (mode %04[2]o): run chmod o-w %[1]s", mode)
 	}
 	for _, g := range p.list {

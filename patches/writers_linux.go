@@ -38,7 +38,7 @@ const (
 // its group, or those that an access control list names. read reads an
 // extended attribute.
 func writers(st info, read func(attr string, dest []byte) (int, error)) []granted {
-	if st.mode&unix.S_IWGRP == 0 {
+	if st.mode&groupWrites == 0 {
 		return nil
 	}
 	if list, err := readACL(read); err == nil {

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build unix && !linux
 
 package patches
 
@@ -19,7 +19,7 @@ func (f *folder) readOnly() bool {
 // writers lists who may write to a directory beside its owner and all others,
 // as far as the mode tells.
 func writers(st info, _ func(attr string, dest []byte) (int, error)) []granted {
-	if st.mode&unix.S_IWGRP == 0 {
+	if st.mode&groupWrites == 0 {
 		return nil
 	}
 	return []granted{{true, st.gid}}

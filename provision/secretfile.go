@@ -8,8 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // maxSecretFile is more than any token has, and what is around it.
@@ -37,7 +36,7 @@ func (r *resolver) readBeneath(dir, rel string) (text, problem string) {
 		return "", unreadable(err)
 	}
 	defer func() { _ = root.Close() }() // nothing was written
-	f, err := root.OpenFile(rel, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	f, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return "", unreadable(err)
 	}

@@ -80,8 +80,3 @@ func checkOwned(path string, st os.FileInfo) error {
 	}
 	return nil
 }
-
-func ownedByTrusted(st os.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && (sys.Uid == 0 || int(sys.Uid) == os.Geteuid())
-}

@@ -3,15 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/store/dump"
 )
@@ -52,20 +53,13 @@ func (c *cli) backupTo(cmd *cobra.Command, path string, yes bool) error {
 		return err
 	}
 	removeParts(path, time.Now())
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup() //nolint:errcheck // nothing is left of it after it took its place
-	shown := newProgress(cmd)
-	err = c.ask(cmd, func(s admin.Service) error {
-		defer shown.done()
-		return s.Backup(cmd.Context(), &writing{Writer: f, progress: shown})
+	return daemon.WriteWhole(path, func(w io.Writer) error {
+		shown := newProgress(cmd)
+		return c.ask(cmd, func(s admin.Service) error {
+			defer shown.done()
+			return s.Backup(cmd.Context(), &writing{Writer: w, progress: shown})
+		})
 	})
-	if err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
 }
 
 // checkBackup asks before anything is replaced that is no older backup.

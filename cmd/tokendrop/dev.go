@@ -7,9 +7,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 	"github.com/spf13/cobra"
 
+	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/examples"
 )
@@ -38,6 +39,9 @@ socket = %[3]q
 `
 
 func (c *cli) serveDev(cmd *cobra.Command) error {
+	if err := daemon.Supported(); err != nil {
+		return err // before anything is written
+	}
 	cfg, err := prepareDev()
 	if err != nil {
 		return fmt.Errorf("preparing ./%s: %w", devDir, err)
@@ -57,7 +61,7 @@ func prepareDev() (*config.Config, error) {
 	}
 	file := filepath.Join(root, "tokendrop.toml")
 	text := fmt.Sprintf(devConfig, drop, filepath.Join(root, "store"), filepath.Join(root, "admin.sock"), devAddress)
-	if err := renameio.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := maybe.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	if err := dropExamples(drop); err != nil {
@@ -75,7 +79,7 @@ func dropExamples(drop string) error {
 		if err != nil {
 			return err
 		}
-		return renameio.WriteFile(filepath.Join(drop, filepath.Base(path)), text, 0o600)
+		return maybe.WriteFile(filepath.Join(drop, filepath.Base(path)), text, 0o600)
 	})
 }
 

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -92,7 +91,7 @@ func (s *site) runProxy(name string, args ...string) {
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "HOME="+s.root, "XDG_CONFIG_HOME="+s.root, "XDG_DATA_HOME="+s.root)
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = groupAs(nil)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -102,7 +101,7 @@ func (s *site) runProxy(name string, args ...string) {
 		close(ended)
 	}()
 	s.t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = killGroup(cmd.Process.Pid)
 		<-ended
 		if s.t.Failed() {
 			s.t.Logf("%s says:\n%s", name, output)

@@ -21,6 +21,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/admin"
 )
 
@@ -46,7 +47,7 @@ type machine struct {
 
 	binary string
 	// credential is the daemon's user; nil for the test's own.
-	credential *syscall.Credential
+	credential *credential
 
 	cmd    *exec.Cmd
 	exited chan error
@@ -91,6 +92,9 @@ socket = "%[1]s/admin.sock"
 // lines of its [[drop]].
 func newMachine(t *testing.T, dropKeys ...string) *machine {
 	t.Helper()
+	if err := daemon.Supported(); err != nil {
+		t.Skip(err)
+	}
 	root, err := os.MkdirTemp("", "td") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +157,7 @@ func (m *machine) launch(prefix ...string) *net.UnixConn {
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+address.Name)
 	cmd.Stderr = m.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: m.credential}
+	cmd.SysProcAttr = groupAs(m.credential)
 	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
@@ -199,7 +203,7 @@ func (m *machine) start(prefix ...string) {
 
 // kill ends the daemon, and what it was started under, as kill -9 does.
 func (m *machine) kill() {
-	if err := syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := killGroup(m.cmd.Process.Pid); err != nil && !errors.Is(err, syscall.ESRCH) {
 		m.t.Error(err)
 	}
 	<-m.exited

@@ -22,14 +22,11 @@ const (
 	exitConfig = 78
 )
 
-// privateUmask keeps what is made from others, until its maker says otherwise.
-const privateUmask = 0o077
-
 // errNo ends a command that worked, and whose answer is no.
 var errNo = errors.New("no")
 
 func main() {
-	syscall.Umask(privateUmask)
+	keepPrivate()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:])
 	stop()

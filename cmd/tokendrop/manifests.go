@@ -125,9 +125,6 @@ func (m *manifests) entry(path string, d fs.DirEntry) {
 	}
 }
 
-// forOthers is the permission of everybody else to read.
-const forOthers = 0o004
-
 func readManifest(path string) (manifest, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -139,5 +136,5 @@ func readManifest(path string) (manifest, error) {
 		return manifest{}, err
 	}
 	data, err := io.ReadAll(f)
-	return manifest{file: path, name: path, data: data, exposed: info.Mode()&forOthers != 0}, err
+	return manifest{file: path, name: path, data: data, exposed: readableByAll(info.Mode())}, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tokendrop/tokendrop/daemon"
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/provision"
@@ -75,13 +76,17 @@ func (c *cli) planFiles(cmd *cobra.Command, files []manifest, drop string) error
 	for i, f := range files {
 		asked[i] = admin.Manifest{Dir: cmp.Or(drop, dropOf(cfg.Drops, f.name)), Path: f.name, Data: f.data}
 	}
-	return c.ask(cmd, func(s admin.Service) error {
-		plans, err := s.Plan(cmd.Context(), asked)
+	show := func(plans []admin.Plan, err error) error {
 		if err != nil {
 			return err
 		}
 		return c.printPlans(cmd.OutOrStdout(), files, plans)
-	})
+	}
+	if daemon.Supported() != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "planned for an empty store, since there is none on this system")
+		return show(daemon.PlanAnew(cmd.Context(), cfg, asked))
+	}
+	return c.ask(cmd, func(s admin.Service) error { return show(s.Plan(cmd.Context(), asked)) })
 }
 
 // checkDrop refuses a name that no drop directory has. Without the rules of one,

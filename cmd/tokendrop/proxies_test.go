@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -501,19 +500,10 @@ func (s *site) checkLong() {
 
 // Who waits for an answer in vain gets no yes.
 func (s *site) checkStill() {
-	pid := s.cmd.Process.Pid
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		s.t.Fatal(err)
-	}
-	var status syscall.WaitStatus
-	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
-		s.t.Fatalf("the daemon does not stand still: %v, %v", status, err)
-	}
+	goOn := standStill(s.t, s.cmd.Process.Pid)
+	defer goOn()
 	if got := s.call(call{token: tokenOps, method: "GET", uri: anArticle}); got.seen != nil || got.status < 400 {
 		s.t.Errorf("with a daemon that stands still: %s", got)
-	}
-	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
-		s.t.Fatal(err)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -16,7 +15,7 @@ import (
 func TestUnreadable(t *testing.T) {
 	requireRoot(t)
 	w := newWorkshop(t, `settle = "1s"`)
-	w.runAs(&syscall.Credential{Uid: nobody, Gid: nobody})
+	w.runAs(&credential{Uid: nobody, Gid: nobody})
 	w.configure(strings.Replace(w.read("../tokendrop.toml"), "[verify]", "[verify]\nstart_wait = '1h'", 1))
 	mended := map[string]func(path string) error{
 		"mode.yaml":  func(path string) error { return os.Chmod(path, 0o644) },
@@ -65,7 +64,7 @@ func TestWritersForAnotherUser(t *testing.T) {
 	requireWriters(t, writers)
 	t.Parallel()
 	w := newWorkshop(t)
-	w.runAs(&syscall.Credential{Uid: nobody, Gid: nobody})
+	w.runAs(&credential{Uid: nobody, Gid: nobody})
 	w.start()
 	want := []string{".tokendrop"}
 	for _, wr := range writers {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -22,7 +21,7 @@ const (
 // somebody writes, nor where only time can.
 func TestSlowWriter(t *testing.T) {
 	requireRoot(t)
-	for name, credential := range map[string]*syscall.Credential{
+	for name, credential := range map[string]*credential{
 		"with leases":    nil,
 		"without leases": {Uid: nobody, Gid: nobody},
 	} {
@@ -47,7 +46,7 @@ func TestSlowWriter(t *testing.T) {
 
 // runAs makes the daemon another user's, who owns all but the drop directory's
 // later files.
-func (m *machine) runAs(credential *syscall.Credential) {
+func (m *machine) runAs(credential *credential) {
 	m.t.Helper()
 	if credential == nil {
 		return

@@ -20,6 +20,23 @@ func withPeer(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, uid)
 }
 
+// peerOf is the user at the other end of a connection, where it is of a Unix
+// socket and the system tells.
+func peerOf(conn net.Conn) (uid uint32, ok bool) {
+	c, ok := conn.(*net.UnixConn)
+	if !ok {
+		return 0, false
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	if failed := raw.Control(func(fd uintptr) { uid, err = peerUser(int(fd)) }); failed != nil || err != nil {
+		return 0, false
+	}
+	return uid, true
+}
+
 // author is who answers for an order: a user's name, or the number of one
 // without.
 func (l *Local) author(ctx context.Context) string {

@@ -1,24 +1,12 @@
 package admin
 
-import (
-	"net"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// peerOf is the user at the other end of a Unix socket (unix(4), LOCAL_PEERCRED).
-func peerOf(conn net.Conn) (uid uint32, ok bool) {
-	c, ok := conn.(*net.UnixConn)
-	if !ok {
-		return 0, false
-	}
-	raw, err := c.SyscallConn()
+// peerUser is the user at the other end of a Unix socket (unix(4), LOCAL_PEERCRED).
+func peerUser(socket int) (uid uint32, err error) {
+	cred, err := unix.GetsockoptXucred(socket, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
-	var cred *unix.Xucred
-	if raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED) }) != nil || err != nil {
-		return 0, false
-	}
-	return cred.Uid, true
+	return cred.Uid, nil
 }

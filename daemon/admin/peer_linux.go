@@ -1,24 +1,12 @@
 package admin
 
-import (
-	"net"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// peerOf is the user at the other end of a Unix socket (unix(7), SO_PEERCRED).
-func peerOf(conn net.Conn) (uid uint32, ok bool) {
-	c, ok := conn.(*net.UnixConn)
-	if !ok {
-		return 0, false
-	}
-	raw, err := c.SyscallConn()
+// peerUser is the user at the other end of a Unix socket (unix(7), SO_PEERCRED).
+func peerUser(socket int) (uid uint32, err error) {
+	cred, err := unix.GetsockoptUcred(socket, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
-	var cred *unix.Ucred
-	if raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }) != nil || err != nil {
-		return 0, false
-	}
-	return cred.Uid, true
+	return cred.Uid, nil
 }

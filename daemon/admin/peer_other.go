@@ -2,7 +2,7 @@
 
 package admin
 
-import "net"
+import "errors"
 
-// peerOf knows of no way to ask.
-func peerOf(net.Conn) (uid uint32, ok bool) { return 0, false }
+// peerUser knows of no way to ask.
+func peerUser(int) (uid uint32, err error) { return 0, errors.ErrUnsupported }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -419,6 +421,9 @@ func TestNumbersOfThings(t *testing.T) {
 }
 
 func TestConfigurationInsideADrop(t *testing.T) {
+	if !filepath.IsAbs("/etc") {
+		t.Skip("no configuration can lie there")
+	}
 	_, err := parse("/etc/tokendrop/tokendrop.toml", "\n[[drop]]\npath = '/etc/tokendrop'", nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "/etc/tokendrop/tokendrop.toml:3: the configuration itself") {
 		t.Errorf("got %v", err)
@@ -503,13 +508,18 @@ func TestLoadFindsTheFile(t *testing.T) {
 	if err := os.WriteFile(long, []byte("#"+strings.Repeat("x", maxFile)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	unread := func(path string) string { // as the system says it
+		_, err := os.ReadFile(path)
+		inner, _ := errors.AsType[*fs.PathError](err)
+		return "reading the configuration: " + inner.Err.Error()
+	}
 	for _, tt := range []struct {
 		path, text string
 		env        []string
 	}{
-		{missing, "reading the configuration: no such file or directory", nil},
-		{"", "reading the configuration: no such file or directory", []string{"TOKENDROP_CONFIG=" + missing}},
-		{dir, "reading the configuration: is a directory", nil},
+		{missing, unread(missing), nil},
+		{"", unread(missing), []string{"TOKENDROP_CONFIG=" + missing}},
+		{dir, unread(dir), nil},
 		{long, "a configuration is at most 1MiB long", nil},
 	} {
 		_, err := Load(tt.path, tt.env)
@@ -539,14 +549,14 @@ func FuzzParse(f *testing.F) {
 	f.Add("[[drop]]\npath='/a'\n[[drop]]\npath='/a/b'", "x", ":1")
 	f.Add("drop = [{path = '/a', settle = '99999999999999999999s'}]", "/", "[::1]:")
 	f.Add("a = \"\"\"\n\\", "/..", "unix:")
-	f.Fuzz(func(t *testing.T, src, path, listen string) {
-		c, err := parse("c.toml", src, []string{"TOKENDROP_STORE_PATH=" + path, "TOKENDROP_VERIFY_LISTEN=" + listen})
+	f.Fuzz(func(t *testing.T, src, at, listen string) {
+		c, err := parse("c.toml", src, []string{"TOKENDROP_STORE_PATH=" + at, "TOKENDROP_VERIFY_LISTEN=" + listen})
 		if err != nil {
 			checkError(t, err, strings.Count(src, "\n")+1)
 			return
 		}
 		for _, d := range c.Drops {
-			if !filepath.IsAbs(d.Path) || filepath.Clean(d.Path) != d.Path || d.Name == "" || d.Settle < minSettle || d.MaxSize > maxMaxSize {
+			if !path.IsAbs(d.Path) || path.Clean(d.Path) != d.Path || d.Name == "" || d.Settle < minSettle || d.MaxSize > maxMaxSize {
 				t.Errorf("accepted %+v", d)
 			}
 		}

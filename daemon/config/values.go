@@ -6,7 +6,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -78,7 +78,7 @@ func parsePath(text string) (string, error) {
 	case hasControl(text):
 		return "", errControl
 	}
-	return filepath.Clean(text), nil
+	return path.Clean(text), nil
 }
 
 // parseSocket reads the path of a Unix socket.

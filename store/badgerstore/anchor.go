@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/tokendrop/tokendrop/store/internal/serial"
 )
 
@@ -129,7 +127,7 @@ func openAnchor(path string, sync func(string) error) (f *anchorFile, found bool
 func (f *anchorFile) create() error {
 	whole := make([]byte, 2*slotSpace)
 	copy(whole, encodeSlot(&Anchor{}, 0))
-	if err := renameio.WriteFile(f.path, whole, 0o600); err != nil {
+	if err := writeWhole(f.path, whole); err != nil {
 		return err
 	}
 	return f.sync(filepath.Dir(f.path))

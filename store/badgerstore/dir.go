@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/dgraph-io/badger/v4"
-	"golang.org/x/sys/unix"
 )
 
 // logSuffix ends the names of Badger's logs, which are numbered.
@@ -41,24 +40,10 @@ func prepareDir(path string) error {
 			return fmt.Errorf("closing the directory to others: %w", err)
 		}
 	}
-	if err := unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
+	if err := checkWritable(path); err != nil {
 		return fmt.Errorf("a store has to be writable, also to be read: %w", err)
 	}
 	return checkNeighbour(path)
-}
-
-// checkNeighbour refuses a store that fills a file system of its own: what lies
-// beside it is to share its disk.
-func checkNeighbour(path string) error {
-	var inner, outer unix.Stat_t
-	if err := errors.Join(unix.Stat(path, &inner), unix.Stat(filepath.Dir(path), &outer)); err != nil {
-		return err
-	}
-	if inner.Dev != outer.Dev {
-		return errors.New("it is a file system of its own, and has to be a directory in one, " +
-			"because its anchor, its reserve and its snapshot lie beside it; let path end in a further name")
-	}
-	return nil
 }
 
 // checkOurs knows a store by its manifest. In one whose first start did not
@@ -77,22 +62,6 @@ func checkOurs(path string) error {
 
 // dirLock is a lock on a directory, which ends with the process at the latest.
 type dirLock struct{ dir *os.File }
-
-func lockDir(path string) (*dirLock, error) {
-	dir, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		return &dirLock{dir}, nil
-	}
-	_ = dir.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, ErrLocked
-	}
-	return nil, fmt.Errorf("locking the directory: %w", err)
-}
 
 func (l *dirLock) release() error { return l.dir.Close() }
 
@@ -121,12 +90,11 @@ func filesSize(dir string) (uint64, error) {
 	}
 	total := uint64(0)
 	for _, f := range files {
-		var st unix.Stat_t
-		err := unix.Lstat(filepath.Join(dir, f.Name()), &st)
+		taken, err := spaceOf(filepath.Join(dir, f.Name()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // as a table that was merged meanwhile
 			return 0, err
 		}
-		total += uint64(st.Blocks) * 512
+		total += taken
 	}
 	return total, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/table"
-	"golang.org/x/sys/unix"
 )
 
 // dropPages gives back the memory that the tables are mapped into. They are
@@ -27,7 +26,7 @@ func (d *disk) dropPages() {
 	for line := range strings.Lines(string(maps)) {
 		start, size, path := mapping(line)
 		if filepath.Dir(path) == dir && tables[filepath.Base(path)] {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, start, size, unix.MADV_DONTNEED)
+			forget(start, size)
 		}
 	}
 }

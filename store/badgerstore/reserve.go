@@ -3,8 +3,6 @@ package badgerstore
 import (
 	"errors"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // ReservePath is the file that holds space for the store at path.
@@ -28,7 +26,7 @@ type reserve struct {
 
 // openReserve takes what an earlier process has left of the reserve.
 func openReserve(path string, size uint64, allocate func(*os.File, int64) error) (*reserve, error) {
-	f, err := os.OpenFile(ReservePath(path), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(ReservePath(path), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -40,15 +38,6 @@ func openReserve(path string, size uint64, allocate func(*os.File, int64) error)
 	r.fit(size)
 	r.held = min(held, r.size)
 	return r, nil
-}
-
-// allocated is the space that a file takes, holes not counted.
-func allocated(f *os.File) (uint64, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return 0, err
-	}
-	return uint64(min(st.Size, st.Blocks*512)), nil
 }
 
 func (r *reserve) missing() uint64 { return r.size - r.held }

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tokendrop/tokendrop/store"
 )
 
@@ -40,22 +38,6 @@ func openSpace(bound uint64) uint64 { return bound * 3 / 4 }
 // writes is what a batch of that size writes. A staged row is written twice, each
 // time to a log and to a table.
 func writes(size store.Size) uint64 { return 4 * uint64(size.Bytes) }
-
-// readOnlyFlag is ST_RDONLY of statvfs(3), and MNT_RDONLY of statfs(2) elsewhere.
-const readOnlyFlag = 1
-
-// freeSpace is the number of bytes on the file system that the process may
-// still fill: none if it may not write.
-func freeSpace(dir string) (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
-	}
-	if st.Flags&readOnlyFlag != 0 {
-		return 0, unix.EROFS
-	}
-	return st.Bavail * uint64(st.Bsize), nil
-}
 
 // SpareSpace is the number of bytes beside the store at path that others may
 // fill without holding up its commits.

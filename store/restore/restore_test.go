@@ -3,6 +3,7 @@ package restore
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"reflect"
 	"slices"
 	"strconv"
@@ -37,6 +38,9 @@ func memory(t *testing.T) *shelf {
 func badger(t *testing.T) *shelf {
 	t.Helper()
 	st, err := badgerstore.Open(t.Context(), badgerstore.Options{Path: t.TempDir() + "/store"})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,12 @@
+//go:build unix
+
 package patches
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,17 +24,6 @@ type folder struct {
 // file is an open file.
 type file struct{ fd int }
 
-// info is what a file's status says.
-type info struct {
-	dev, ino     uint64
-	mode         uint32 // permissions
-	kind         uint32
-	links        uint64
-	uid, gid     uint32
-	size         int64
-	mtime, ctime time.Time
-}
-
 func infoOf(st *unix.Stat_t) info {
 	mode := uint32(st.Mode) //nolint:unconvert // narrower on darwin
 	return info{
@@ -42,26 +33,6 @@ func infoOf(st *unix.Stat_t) info {
 		mtime: time.Unix(st.Mtim.Unix()), ctime: time.Unix(st.Ctim.Unix()),
 	}
 }
-
-// same tells whether a file has not been written to in between.
-func (i info) same(o info) bool {
-	return i.is(o) && i.size == o.size && i.mtime.Equal(o.mtime)
-}
-
-// is tells whether both are the same file.
-func (i info) is(o info) bool { return i.key() == o.key() }
-
-// key is the same for one file under all its names.
-func (i info) key() [2]uint64 { return [2]uint64{i.dev, i.ino} }
-
-// plain tells a regular file with exactly one link.
-func (i info) plain() bool { return i.kind == unix.S_IFREG && i.links == 1 }
-
-func (i info) folder() bool { return i.kind == unix.S_IFDIR }
-
-func (i info) link() bool { return i.kind == unix.S_IFLNK }
-
-func (i info) olderThan(t time.Time) bool { return i.mtime.Before(t) && i.ctime.Before(t) }
 
 const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 
@@ -77,6 +48,20 @@ func statPath(name string) (info, error) {
 		return info{}, err
 	}
 	return infoOf(&st), nil
+}
+
+// lookAt looks at one directory or link.
+func lookAt(name string) (place, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(name, &st); err != nil {
+		return place{}, &fs.PathError{Op: "lstat", Path: name, Err: err}
+	}
+	p := place{path: name, info: infoOf(&st)}
+	if p.info.folder() && p.info.mode&shared != 0 {
+		p.readOnly = readOnly(name)
+		p.list = writers(p.info, func(attr string, dest []byte) (int, error) { return unix.Lgetxattr(name, attr, dest) })
+	}
+	return p, nil
 }
 
 // sub opens a directory in this one.
@@ -197,6 +182,21 @@ func (f *folder) sync() error {
 	return err
 }
 
+// readlink reads a link, and is EINVAL of what is none.
+func (f *folder) readlink(name string) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(f.fd, name, buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// writers lists who may write to the directory beside its owner and all others.
+func (f *folder) writers() []granted {
+	return writers(f.info, func(attr string, dest []byte) (int, error) { return unix.Fgetxattr(f.fd, attr, dest) })
+}
+
 func (f *file) close() { _ = unix.Close(f.fd) }
 
 func (f *file) stat() (info, error) {
@@ -239,6 +239,26 @@ func (f *file) write(data []byte) error {
 	return nil
 }
 
+// seize takes the lock that the file stands for, which ends with the process at
+// the latest. It is errLocked that another process has it.
+func (f *file) seize() error {
+	err := unix.Flock(f.fd, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return errLocked
+	}
+	if err != nil {
+		return fmt.Errorf("taking the lock: %w", err)
+	}
+	return nil
+}
+
+// fileLimit is how many files the process may have open.
+func fileLimit() (uint64, error) {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	return limit.Cur, err
+}
+
 // retry repeats what a signal has interrupted.
 func retry[T any](call func() (T, error)) (T, error) {
 	for {
@@ -247,6 +267,3 @@ func retry[T any](call func() (T, error)) (T, error) {
 		}
 	}
 }
-
-// split cuts a relative path into its directory and its name.
-func split(rel string) (dir, name string) { return path.Dir(rel), path.Base(rel) }
