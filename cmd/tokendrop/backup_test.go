@@ -53,7 +53,7 @@ func TestKeptAfterRestore(t *testing.T) {
 const (
 	backupRounds     = 5
 	backupKillWithin = 120 * time.Millisecond
-	backupTokens     = 3000
+	backupTokens     = 10_000
 )
 
 // cabinet is a machine whose store takes a while to be backed up, and one backup.

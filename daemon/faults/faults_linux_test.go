@@ -20,6 +20,7 @@ var faults = []struct {
 	{"kill -9 at a random moment", 3, killed},
 	{"kill -9 at each file system call", 3, murdered},
 	{"kill -9 at each, and patches wait at the start", 2, murderedStart},
+	{"kill -9 at each of a snapshot", 3, murderedSnapshot},
 	{"an error of each file system call", 3, refused},
 	{"an error of each, and patches wait at the start", 2, refusedStart},
 	{"full disk of a drop directory", 1, filledDrop},

@@ -29,6 +29,9 @@ type warden struct {
 	decide func(n int, call int32) action
 	// always is decided on calls at any time.
 	always map[int32]action
+	// only is how the files are called that calls are counted on, as for
+	// filepath.Match; empty: all of the machine.
+	only string
 
 	mu      sync.Mutex
 	counted int
@@ -231,11 +234,20 @@ func (w *warden) judge(asked *notification, root string) action {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.counts || !strings.HasPrefix(file(asked), root) {
+	if !w.counts || !w.means(file(asked), root) {
 		return permit
 	}
 	w.counted++
 	return w.decide(w.counted, asked.call)
+}
+
+// means tells whether calls on a file are counted.
+func (w *warden) means(path, root string) bool {
+	if w.only == "" {
+		return strings.HasPrefix(path, root)
+	}
+	ok, _ := filepath.Match(w.only, path)
+	return ok
 }
 
 // count counts calls from now on.
