@@ -78,18 +78,26 @@ func (s Salvager) Restore(ctx context.Context, from *os.File, order admin.Restor
 		return admin.Restored{}, fmt.Errorf("restoring the backup: %w", err)
 	}
 	sides := restore.Sides{Backup: f, Exactly: order.Exactly}
+	takes, err := spaceOf(s.cfg.Store, f)
+	if err != nil {
+		return admin.Restored{}, err
+	}
 	if order.Rehearse {
 		diff, err := sides.Compare(time.Now())
 		if err != nil {
 			return admin.Restored{}, err
 		}
-		return restored(&f.Summary, diff, "", false), nil
+		return restored(&f.Summary, diff, takes, "", false), nil
 	}
-	diff, before, err := s.rebuild(ctx, &sides, f)
+	var diff *restore.Diff
+	before := ""
+	if err = takes.enough(); err == nil {
+		diff, before, err = s.rebuild(ctx, &sides, f)
+	}
 	if err != nil {
 		return admin.Restored{}, fmt.Errorf("restoring the backup: %w", err)
 	}
-	return restored(&f.Summary, diff, before, true), nil
+	return restored(&f.Summary, diff, takes, before, true), nil
 }
 
 // admits refuses a backup that could give back what was taken away.
@@ -124,13 +132,22 @@ func (s Salvager) rebuild(ctx context.Context, sides *restore.Sides, f *dump.Fil
 		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, damaged.Release()) }()
-	c := s.cfg.Store
-	if c.Path, err = badgerstore.NewPath(c.Path); err != nil {
-		return nil, "", err
+	if diff, err = s.make(ctx, sides, f); err != nil {
+		return nil, "", errors.Join(err, giveUp(s.cfg.Store))
+	}
+	before, err = damaged.Replace(time.Now())
+	return diff, before, err
+}
+
+// make makes the store that is to take the place of the damaged one.
+func (s Salvager) make(ctx context.Context, sides *restore.Sides, f *dump.File) (diff *restore.Diff, err error) {
+	c, err := besides(s.cfg.Store)
+	if err != nil {
+		return nil, err
 	}
 	made, err := OpenStore(ctx, c, s.log)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	a := provision.Applier{Now: time.Now, Random: rand.Reader}
 	err = a.Alone(func(own store.Entry) (err error) {
@@ -141,9 +158,5 @@ func (s Salvager) rebuild(ctx context.Context, sides *restore.Sides, f *dump.Fil
 	if err == nil {
 		err = s.keys.recognizes(made, s.cfg)
 	}
-	if err = errors.Join(err, made.Close()); err != nil {
-		return nil, "", err
-	}
-	before, err = damaged.Replace(time.Now())
-	return diff, before, err
+	return diff, errors.Join(err, made.Close())
 }

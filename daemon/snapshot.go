@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,13 +53,7 @@ const (
 	snapshotShare = 10
 	// lastSnapshot bounds the snapshot that is made when the daemon stops.
 	lastSnapshot = 5 * time.Second
-	// spaceEvery is how many bytes are written before it is looked how much space
-	// is left.
-	spaceEvery = 1 << 20
 )
-
-// errNoSpace: a snapshot would hold up the store.
-var errNoSpace = errors.New("there is not enough space on the store's disk for a snapshot beside it")
 
 // snapshots keeps a snapshot of a store.
 type snapshots struct {
@@ -181,7 +174,7 @@ func (s *snapshots) make(ctx context.Context) {
 	err := s.write(ctx)
 	s.pace = pace{made: began, took: time.Since(began)}
 	if err != nil {
-		s.pace.note(began, false)
+		s.pace = pace{changed: began} // tried again as after a change
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -197,7 +190,7 @@ func (s *snapshots) make(ctx context.Context) {
 // whole and durable.
 func (s *snapshots) write(ctx context.Context) error {
 	err := WriteWhole(SnapshotPath(s.path), func(w io.Writer) error {
-		out := &sparing{to: w, spare: func() (uint64, error) { return badgerstore.SpareSpace(s.path) }}
+		out := spareOn(s.path, w)
 		return s.store.View(ctx, func(v store.View) error {
 			_, err := dump.Write(out, time.Now(), v)
 			return err
@@ -207,28 +200,6 @@ func (s *snapshots) write(ctx context.Context) error {
 		return fmt.Errorf("writing a snapshot: %w", err)
 	}
 	return nil
-}
-
-// sparing writes as long as there is space to spare.
-type sparing struct {
-	to    io.Writer
-	spare func() (uint64, error)
-	left  int // until that is asked for
-}
-
-// Write implements io.Writer.
-func (s *sparing) Write(p []byte) (int, error) {
-	if s.left -= len(p); s.left < 0 {
-		s.left = spaceEvery
-		spare, err := s.spare()
-		if err == nil && spare < spaceEvery+uint64(len(p)) {
-			err = errNoSpace
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return s.to.Write(p)
 }
 
 // removeParts removes what a killed process has left of snapshots. The caller has

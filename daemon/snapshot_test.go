@@ -169,3 +169,26 @@ func TestSnapshotsRun(t *testing.T) {
 		}
 	})
 }
+
+// One that could not be made is made soon once it can be, also if nothing changes.
+func TestSnapshotAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, err := memstore.Open(nil, memstore.Faults{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSnapshots(st, filepath.Join(t.TempDir(), "later", "store"), zerolog.Nop())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.run(ctx) }()
+		<-time.After(snapshotSoon + time.Second)
+		if err := os.MkdirAll(s.path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(snapshotAfter)
+		cancel()
+		if err := <-done; err != nil || !s.current() {
+			t.Errorf("there is none after a minute: %v", err)
+		}
+	})
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -48,18 +47,6 @@ func (v *vault) Backup(ctx context.Context, to io.Writer) error {
 	})
 }
 
-// Spool implements admin.Spool. Where the store is, there is space and nobody
-// else.
-func (v *vault) Spool() (*os.File, error) { return admin.NamelessFile(besideStore(v.cfg.Store)) }
-
-// besideStore is the directory around the store; empty if that is in memory.
-func besideStore(c config.Store) string {
-	if c.Backend == config.Memory {
-		return ""
-	}
-	return filepath.Dir(c.Path)
-}
-
 // Restore implements admin.Vault. An error that is store.ErrUnknown leaves a
 // store that cannot be used any more.
 func (v *vault) Restore(ctx context.Context, from *os.File, order admin.Restoring, author string) (admin.Restored, error) {
@@ -68,13 +55,20 @@ func (v *vault) Restore(ctx context.Context, from *os.File, order admin.Restorin
 		return admin.Restored{}, err
 	}
 	r := restoring{vault: v, ctx: ctx, sides: restore.Sides{Backup: f, Today: v.store, Exactly: order.Exactly, Wanted: wanted(&order)}}
+	var takes space
+	if r.sides.Wanted == nil {
+		takes, err = spaceOf(v.cfg.Store, f)
+	}
 	switch {
+	case err != nil:
 	case order.Rehearse:
 		err = r.rehearse()
 	case r.sides.Wanted != nil:
 		err = r.alone(author, f, r.some)
 	default:
-		err = r.alone(author, f, r.all)
+		if err = takes.enough(); err == nil {
+			err = r.alone(author, f, r.all)
+		}
 	}
 	if err != nil {
 		return admin.Restored{}, fmt.Errorf("restoring: %w", err)
@@ -82,7 +76,7 @@ func (v *vault) Restore(ctx context.Context, from *os.File, order admin.Restorin
 	if v.restored != nil && !order.Rehearse {
 		v.restored()
 	}
-	return restored(&f.Summary, r.diff, r.before, !order.Rehearse), nil
+	return restored(&f.Summary, r.diff, takes, r.before, !order.Rehearse), nil
 }
 
 // wanted tells which tokens are named, nil if all are meant.
@@ -157,19 +151,22 @@ func (r *restoring) all() error {
 
 // make makes the other store. Nothing of today's is changed.
 func (r *restoring) make() (store.Store, error) {
-	c := r.cfg.Store
-	if c.Backend != config.Memory {
-		path, err := badgerstore.NewPath(c.Path)
-		if err != nil {
-			return nil, err
-		}
-		c.Path = path
+	c, err := besides(r.cfg.Store)
+	if err != nil {
+		return nil, err
 	}
 	made, err := OpenStore(r.ctx, c, r.log)
-	if err != nil {
-		return nil, apart(err)
+	if err == nil {
+		err = r.fill(made)
 	}
-	err = r.view(func() (err error) {
+	if err != nil {
+		return nil, apart(errors.Join(err, giveUp(r.cfg.Store)))
+	}
+	return made, nil
+}
+
+func (r *restoring) fill(made store.Store) error {
+	err := r.view(func() (err error) {
 		r.diff, err = r.sides.Make(r.ctx, made, r.entry)
 		return err
 	})
@@ -177,9 +174,9 @@ func (r *restoring) make() (store.Store, error) {
 		err = r.keys.recognizes(made, r.cfg)
 	}
 	if err != nil {
-		return nil, apart(errors.Join(err, made.Close()))
+		err = errors.Join(err, made.Close())
 	}
-	return made, nil
+	return err
 }
 
 // apart is an error of another store than today's, of which it tells nothing:
@@ -195,7 +192,7 @@ func (r *restoring) replace(old store.Store) (store.Store, error) {
 		return made, old.Close()
 	}
 	if err := made.Close(); err != nil {
-		return nil, apart(err)
+		return nil, apart(errors.Join(err, giveUp(r.cfg.Store)))
 	}
 	var failed error
 	r.before, failed = onDisk.Replace(time.Now())
@@ -206,11 +203,12 @@ func (r *restoring) replace(old store.Store) (store.Store, error) {
 	return now, failed
 }
 
-func restored(s *dump.Summary, d *restore.Diff, before string, done bool) admin.Restored {
+func restored(s *dump.Summary, d *restore.Diff, takes space, before string, done bool) admin.Restored {
 	return admin.Restored{
 		Time: s.Time, Entries: s.ID, Sum: fmt.Sprintf("%x", s.Sum),
 		Revive: group(d.Revive), Add: group(d.Add), Change: group(d.Change), Drop: group(d.Drop),
-		Withheld: group(d.Withheld), Lift: group(d.Lift), Same: d.Same, Done: done, Before: before,
+		Withheld: group(d.Withheld), Lift: group(d.Lift), Same: d.Same,
+		Needed: takes.needed, Free: takes.free, Done: done, Before: before,
 	}
 }
 

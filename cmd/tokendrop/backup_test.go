@@ -72,13 +72,18 @@ func newCabinet(t *testing.T) *cabinet {
 		t.Fatal(err)
 	}
 	m.start()
+	m.install("many.yaml", many("u", backupTokens))
+	return c
+}
+
+// many is a manifest of that many tokens of a user.
+func many(user string, n int) string {
 	var text strings.Builder
 	text.WriteString("action: create\ntokens:\n")
-	for i := range backupTokens {
-		fmt.Fprintf(&text, "- {user: u, name: t%d, generate: true}\n", i)
+	for i := range n {
+		fmt.Fprintf(&text, "- {user: %s, name: t%d, generate: true}\n", user, i)
 	}
-	m.install("many.yaml", text.String())
-	return c
+	return text.String()
 }
 
 // change drops patches, which are applied meanwhile.

@@ -48,10 +48,14 @@ func (m *machine) fill(dir string) {
 		m.t.Fatal(err)
 	}
 	defer f.Close()
-	size := int64(0)
+	info, err := f.Stat()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	size := info.Size()
 	for _, step := range []int64{1 << 20, 4 << 10} {
 		for err = nil; err == nil; size += step {
-			err = unix.Fallocate(int(f.Fd()), 0, 0, size+step)
+			err = unix.Fallocate(int(f.Fd()), 0, size, step)
 		}
 		if size -= step; !errors.Is(err, unix.ENOSPC) {
 			m.t.Fatal(err)

@@ -163,6 +163,9 @@ func (c *cli) printRestored(w io.Writer, r *admin.Restored) error {
 		printGroup(&b, g.title, g.sign, g.group)
 	}
 	fmt.Fprintf(&b, "unchanged: %d\n", r.Same)
+	if r.Needed > 0 {
+		fmt.Fprintf(&b, "takes %d MiB beside the store, of %d MiB that are free\n", (r.Needed+mebibyte-1)/mebibyte, r.Free/mebibyte)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

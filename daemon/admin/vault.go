@@ -23,8 +23,8 @@ type Vault interface {
 	// cannot be used any more.
 	Restore(ctx context.Context, from *os.File, order Restoring, author string) (Restored, error)
 	// Spool makes a file for a backup that is received, which nobody else can open
-	// and which is gone when it is closed.
-	Spool() (*os.File, error)
+	// and which is gone when it is closed. It is written through the Writer.
+	Spool() (*os.File, io.Writer, error)
 }
 
 // Backup implements Service.
@@ -39,7 +39,7 @@ func (l *Local) Restore(ctx context.Context, from *os.File, order Restoring) (Re
 	return restored, err
 }
 
-func (l *Local) spool() (*os.File, error) { return l.Vault.Spool() }
+func (l *Local) spool() (*os.File, io.Writer, error) { return l.Vault.Spool() }
 
 // Restoring says what is to come back of a backup.
 type Restoring struct {
@@ -66,6 +66,11 @@ type Restored struct {
 	Withheld Group  `json:"withheld"` // tokens that stay away, or a credential of theirs
 	Lift     Group  `json:"lift"`     // keys that are not revoked any more, and users not blocked
 	Same     uint64 `json:"same"`     // tokens that stay as they are
+
+	// Needed is what it takes of the disk that the store is on, and Free what there
+	// was, in bytes; 0 if it takes nothing.
+	Needed uint64 `json:"needed"`
+	Free   uint64 `json:"free"`
 
 	Done   bool   `json:"done"`   // it was no rehearsal
 	Before string `json:"before"` // where the store lies that was there; empty if none does
@@ -129,13 +134,13 @@ func receive(v Service, w http.ResponseWriter, r *http.Request) (Restored, error
 	if l, ok := v.(*Local); ok {
 		spool = l.spool
 	}
-	f, err := spool()
+	f, to, err := spool()
 	if err != nil {
 		return Restored{}, fmt.Errorf("making a file for the backup: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it has no name any more
 	control := http.NewResponseController(w)
-	if err := copyParts(f, r.Body, func() error { return control.SetReadDeadline(time.Now().Add(partTimeout)) }); err != nil {
+	if err := copyParts(to, r.Body, func() error { return control.SetReadDeadline(time.Now().Add(partTimeout)) }); err != nil {
 		return Restored{}, fmt.Errorf("receiving the backup: %w", err)
 	}
 	_ = control.SetReadDeadline(time.Time{}) // net/http reads on, to notice a client that is gone
@@ -156,7 +161,10 @@ func copyParts(to io.Writer, from io.Reader, next func() error) error {
 }
 
 // temporary makes a file without a name.
-func temporary() (*os.File, error) { return NamelessFile("") }
+func temporary() (*os.File, io.Writer, error) {
+	f, err := NamelessFile("")
+	return f, f, err
+}
 
 // NamelessFile makes a file in a directory, that of the system if it is empty,
 // which is gone when it is closed.

@@ -34,6 +34,9 @@ const (
 // open.
 func NewPath(path string) (string, error) { return path + restoringSuffix, removeLeft(path) }
 
+// GiveUp removes what was made at NewPath, and is closed.
+func GiveUp(path string) error { return removeLeft(path) }
+
 // Replace closes the store, puts the one in its place that was made at NewPath,
 // and returns where the old one is now. After an error the store is closed too,
 // and opening it anew tells which of the two is there.

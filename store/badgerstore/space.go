@@ -2,7 +2,9 @@ package badgerstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
@@ -42,11 +44,26 @@ func writes(size store.Size) uint64 { return 4 * uint64(size.Bytes) }
 // SpareSpace is the number of bytes beside the store at path that others may
 // fill without holding up its commits.
 func SpareSpace(path string) (uint64, error) {
-	free, err := freeSpace(filepath.Dir(path))
-	if err != nil || free < space {
+	stored, err := filesSize(path)
+	if err != nil {
 		return 0, err
 	}
-	return free - space, nil
+	free, err := freeSpace(filepath.Dir(path))
+	kept := spaceFor(stored + measureEach)
+	return free - min(free, kept), err
+}
+
+// ReplaceSpace is the number of bytes that it takes to make another store beside
+// the one at path, of so many bytes or of as many as that one has: itself, what
+// Badger may take for it, and its reserve. It also tells how many are free.
+func ReplaceSpace(path string, bytes uint64) (needed, free uint64, err error) {
+	stored, err := filesSize(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, err
+	}
+	stored = max(stored, bytes)
+	free, err = freeSpace(filepath.Dir(path))
+	return stored + 2*spaceFor(stored), free, err
 }
 
 // keeper keeps space for Badger. It is used by the one who writes, and by
