@@ -6,7 +6,7 @@ import (
 )
 
 // progressEvery is how often somebody is told how far the first passes are.
-const progressEvery = 200 * time.Millisecond
+const progressEvery = 50 * time.Millisecond
 
 // awaitFirstPasses waits until every directory has had its first pass, and tells
 // how far they are meanwhile. It returns false if ctx ended before.

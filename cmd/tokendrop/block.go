@@ -35,7 +35,8 @@ func (c *cli) unblock() *cobra.Command {
 	return &cobra.Command{
 		Use:   "unblock USER",
 		Short: "Let the tokens of a user be good again",
-		Long:  `Let the tokens of a user be good again.` + userNote + offlineNote,
+		Long: `Let the tokens of a user be good again. That is remembered: a pattern that is blocked
+later does not hold for one who was unblocked by name.` + userNote + offlineNote,
 		Example: `  tokendrop unblock alice
   tokendrop unblock 'contractors/**'`,
 		Args: cobra.ExactArgs(1),
