@@ -88,13 +88,19 @@ listen = ["unix:%[1]s/verify.sock"]
 socket = "%[1]s/admin.sock"
 `
 
-// newMachine prepares directories and a configuration; dropKeys are further
-// lines of its [[drop]].
-func newMachine(t *testing.T, dropKeys ...string) *machine {
+// needDaemon skips a test where there can be no daemon.
+func needDaemon(t *testing.T) {
 	t.Helper()
 	if err := daemon.Supported(); err != nil {
 		t.Skip(err)
 	}
+}
+
+// newMachine prepares directories and a configuration; dropKeys are further
+// lines of its [[drop]].
+func newMachine(t *testing.T, dropKeys ...string) *machine {
+	t.Helper()
+	needDaemon(t)
 	root, err := os.MkdirTemp("", "td") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)

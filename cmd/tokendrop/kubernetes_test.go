@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -155,7 +156,7 @@ func checkVolumes(t *testing.T, pod *podSpec, cfg *config.Config) {
 		case v.Secret.SecretName == k.SecretGenerator[0].Name:
 			where[v.Name] = cfg.Drops[0].Path
 		case v.EmptyDir.Medium != "":
-			where[v.Name] = filepath.Dir(cfg.Admin.Socket)
+			where[v.Name] = path.Dir(cfg.Admin.Socket)
 		}
 	}
 	mounts := pod.InitContainers[0].VolumeMounts
@@ -163,7 +164,7 @@ func checkVolumes(t *testing.T, pod *podSpec, cfg *config.Config) {
 		t.Errorf("volumes %v, mounts %+v, store %q", where, mounts, cfg.Store.Backend)
 	}
 	for _, m := range mounts {
-		if m.MountPath != where[m.Name] || m.ReadOnly == (m.MountPath == filepath.Dir(cfg.Admin.Socket)) {
+		if m.MountPath != where[m.Name] || m.ReadOnly == (m.MountPath == path.Dir(cfg.Admin.Socket)) {
 			t.Errorf("volume %s is mounted on %s, want %s; read-only %v", m.Name, m.MountPath, where[m.Name], m.ReadOnly)
 		}
 	}

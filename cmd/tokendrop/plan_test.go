@@ -10,6 +10,7 @@ import (
 // A manifest is planned for the innermost directory that it lies in, or else
 // for the only one.
 func TestDropOf(t *testing.T) {
+	needDaemon(t)
 	outer := config.Drop{Name: "outer", Path: "/a"}
 	inner := config.Drop{Name: "inner", Path: "/a/b"}
 	for _, test := range []struct {

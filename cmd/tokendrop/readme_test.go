@@ -35,6 +35,7 @@ func blocks(t *testing.T, language string) []string {
 // Every command of the README does what the README says. They run in a copy of
 // what is committed, as they would in a fresh clone.
 func TestReadme(t *testing.T) {
+	needDaemon(t)
 	clone := t.TempDir()
 	copyModule(t, clone)
 	commands := blocks(t, "sh")

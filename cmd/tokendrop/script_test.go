@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,6 +22,7 @@ var update = flag.Bool("update", false, "write the outputs that scripts compare 
 
 // The command line, as scripts. Each runs in a directory of its own.
 func TestScripts(t *testing.T) {
+	needDaemon(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 
@@ -40,9 +40,6 @@ func TestScripts(t *testing.T) {
 			return holds, nil
 		},
 		Setup: func(env *testscript.Env) error {
-			if runtime.GOOS == "windows" {
-				return nil // the configuration has paths of Unix only
-			}
 			env.Setenv("TOKENDROP_STORE_PATH", env.WorkDir+"/store")
 			env.Setenv("TOKENDROP_ADMIN_SOCKET", env.WorkDir+"/sock")
 			env.Setenv("NOTIFY_SOCKET", env.WorkDir+"/notify")
