@@ -74,7 +74,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, dir := range builds {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 // claim does to root's files what the daemon does: it tells whether a writer

@@ -38,7 +38,7 @@ func session(t *testing.T) (script, answer string) {
 func TestInstalled(t *testing.T) {
 	m := boot(t)
 	for _, version := range []string{"1.0.0", "1.0.1"} {
-		m.put("root/"+version+".deb", read(t, build(t, "..", version, "amd64", "deb")+"/tokendrop.deb"))
+		m.put("root/"+version+".deb", read(t, build(t, version, "amd64")+"/tokendrop.deb"))
 	}
 	m.run("cp /root/1.0.0.deb /root/tokendrop.deb")
 	for _, step := range []struct {
@@ -173,7 +173,7 @@ func anotherFormat(t *testing.T, m *booted) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("go", "build", "-overlay", later+".json", "-buildvcs=false", "-o", m.root+"/root/later", "./cmd/tokendrop")
+	cmd := exec.Command("go", "build", "-trimpath", "-overlay", later+".json", "-buildvcs=false", "-o", m.root+"/root/later", "./cmd/tokendrop")
 	cmd.Dir, cmd.Env = top, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

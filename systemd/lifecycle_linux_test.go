@@ -60,9 +60,13 @@ func remove(t *testing.T, m *booted) {
 	m.until("the older version runs", func() bool { return m.property("MainPID") != pid && m.says(rootsToken) == "200" })
 }
 
-// What is purged is gone, but for what the test itself has put there.
+// What is purged is gone, but for what the test itself has put there, and what
+// is mounted.
 func purge(t *testing.T, m *booted) {
+	const mounted = "/var/spool/tokendrop/mounted"
+	m.run("mkdir " + mounted + "; mount -t tmpfs none " + mounted + "; touch " + mounted + "/kept")
 	m.run("apt-get purge -y tokendrop; systemctl daemon-reload")
+	m.run("test -e " + mounted + "/kept; umount " + mounted + "; rmdir " + mounted + " /var/spool/tokendrop")
 	left := m.run("find / -xdev -name '*tokendrop*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/root/*' -not -path '/var/log/*' -not -path '/var/cache/*' 2>/dev/null || true")
 	for line := range strings.Lines(left) {
 		if strings.TrimSpace(line) != "/etc/systemd/system/tokendrop.service.d" && strings.TrimSpace(line) != "/etc/tokendrop" {

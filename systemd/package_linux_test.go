@@ -18,17 +18,33 @@ func nfpm(t *testing.T) string {
 	return need(t, "nfpm")
 }
 
-// build builds a version of the packages from the source in a directory, and
-// returns where they are.
-func build(t *testing.T, source, version, arch string, formats ...string) string {
+// builds holds what build has built, by version and processor, until the last
+// test has ended.
+var builds = map[string]string{}
+
+// build builds a version of both packages, once, and returns where they are.
+func build(t *testing.T, version, arch string) string {
 	t.Helper()
-	out := t.TempDir()
-	cmd := exec.Command(source+"/systemd/package/build", append([]string{out, version, arch}, formats...)...)
+	what := version + " " + arch
+	if builds[what] == "" {
+		out, err := os.MkdirTemp("", "tokendrop-packages")
+		if err != nil {
+			t.Fatal(err)
+		}
+		builds[what] = out
+		buildFrom(t, "..", out, version, arch)
+	}
+	return builds[what]
+}
+
+// buildFrom builds a version of the packages from the source in a directory.
+func buildFrom(t *testing.T, source, out, version, arch string) {
+	t.Helper()
+	cmd := exec.Command(source+"/systemd/package/build", out, version, arch)
 	cmd.Env = append(os.Environ(), "NFPM="+nfpm(t))
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the packages: %v\n%s", err, said)
 	}
-	return out
 }
 
 func sum(t *testing.T, path string) string {
@@ -44,7 +60,8 @@ func TestReproducible(t *testing.T) {
 	if out, err := exec.Command("cp", "-r", "..", elsewhere).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	one, other := build(t, "..", "1.0.0", "amd64"), build(t, elsewhere, "1.0.0", "amd64")
+	one, other := build(t, "1.0.0", "amd64"), t.TempDir()
+	buildFrom(t, elsewhere, other, "1.0.0", "amd64")
 	for _, file := range []string{"tokendrop", "tokendrop.deb", "tokendrop.rpm"} {
 		if sum(t, filepath.Join(one, file)) != sum(t, filepath.Join(other, file)) {
 			t.Errorf("two builds of %s differ", file)
@@ -59,6 +76,6 @@ func TestReproducible(t *testing.T) {
 
 func TestLintian(t *testing.T) {
 	lintian := need(t, "lintian")
-	deb := build(t, "..", "1.0.0", "amd64", "deb") + "/tokendrop.deb"
+	deb := build(t, "1.0.0", "amd64") + "/tokendrop.deb"
 	judge(t, lintian, deb)
 }

@@ -14,7 +14,7 @@ import (
 // that can be seen without one.
 func TestArm64(t *testing.T) {
 	lintian := need(t, "lintian")
-	out := build(t, "..", "1.0.0", "arm64")
+	out := build(t, "1.0.0", "arm64")
 	program, err := elf.Open(out + "/tokendrop")
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestArm64(t *testing.T) {
 // who use them.
 func TestContents(t *testing.T) {
 	rpm, deb := need(t, "rpm"), need(t, "dpkg-deb")
-	out := build(t, "..", "1.0.0", "amd64")
+	out := build(t, "1.0.0", "amd64")
 	inDeb, inRPM := []string(nil), []string(nil)
 	for line := range strings.Lines(output(t, deb, "--contents", out+"/tokendrop.deb") + "\n") {
 		if fields := strings.Fields(line); strings.HasPrefix(fields[0], "-") {
@@ -71,10 +71,6 @@ func TestRPM(t *testing.T) {
 	needRoot(t)
 	need(t, "debootstrap")
 	rpm, root := need(t, "rpm"), debianRoot(t)
-	packages := map[string]string{}
-	for _, version := range []string{"1.0.0", "1.0.1"} {
-		packages[version] = build(t, "..", version, "amd64", "rpm") + "/tokendrop.rpm"
-	}
 	do := func(args ...string) { // Debian's rpm knows of no package there
 		t.Helper()
 		const withProc = `mount -t proc proc "$1/proc" && exec "$0" --root "$@"` // gone with its namespace
@@ -84,10 +80,10 @@ func TestRPM(t *testing.T) {
 		t.Helper()
 		return output(t, "chroot", root, "/bin/sh", "-ec", script)
 	}
-	do("--install", packages["1.0.0"])
+	do("--install", build(t, "1.0.0", "amd64")+"/tokendrop.rpm")
 	in("tokendrop version | grep -q v1.0.0; test \"$(stat -c %U%a /var/spool/tokendrop)\" = tokendrop750; test $(systemctl is-enabled tokendrop) = enabled; ! systemctl is-enabled tokendrop-verify.socket")
 	in("echo '# kept' >>/etc/tokendrop/tokendrop.toml; mkdir -p /var/lib/tokendrop/store")
-	do("--upgrade", packages["1.0.1"])
+	do("--upgrade", build(t, "1.0.1", "amd64")+"/tokendrop.rpm")
 	in("tokendrop version | grep -q v1.0.1; grep -q kept /etc/tokendrop/tokendrop.toml; systemctl is-enabled tokendrop")
 	do("--erase", "tokendrop")
 	left := in("ls -d /usr/bin/tokendrop /etc/systemd/system/*/tokendrop* /etc/tokendrop/* /var/lib/tokendrop/store 2>/dev/null || true")
