@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
@@ -51,7 +52,7 @@ func (d *drops) directories() []admin.Directory {
 	defer d.mu.Unlock()
 	list := make([]admin.Directory, len(d.running))
 	for i, r := range d.running {
-		list[i] = admin.Directory{Config: r.cfg, Watching: r.dir.Status, Look: r.dir.Look}
+		list[i] = admin.Directory{Config: r.cfg, Watching: r.dir.Status, Progress: r.dir.Progress, Look: r.dir.Look}
 	}
 	return list
 }
@@ -61,9 +62,17 @@ func (d *drops) directories() []admin.Directory {
 func unwatched(cfg *config.Config, begin func(patches.Config) *patches.Dir) []admin.Directory {
 	var list []admin.Directory
 	for _, c := range dropConfigs(cfg) {
-		list = append(list, admin.Directory{Config: c, Look: func(ctx context.Context, enough func(patches.Status) bool) ([]patches.Done, patches.Status, error) {
-			return lookOnce(ctx, begin(c), enough)
-		}})
+		var at atomic.Pointer[patches.Dir]
+		at.Store(begin(c)) // which nobody runs
+		list = append(list, admin.Directory{
+			Config:   c,
+			Progress: func() (done, all int) { return at.Load().Progress() },
+			Look: func(ctx context.Context, enough func(patches.Status) bool) ([]patches.Done, patches.Status, error) {
+				dir := begin(c)
+				at.Store(dir)
+				return lookOnce(ctx, dir, enough)
+			},
+		})
 	}
 	return list
 }

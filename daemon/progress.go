@@ -24,20 +24,13 @@ func (d *daemon) awaitFirstPasses(ctx context.Context) bool {
 			case <-dir.Started():
 				waits = false
 			case <-ticks.C:
-				tell(d.progress())
+				if p, err := d.service.Progress(ctx); err == nil {
+					tell(p.Done, p.All)
+				}
 			case <-ctx.Done():
 				return false
 			}
 		}
 	}
 	return true
-}
-
-// progress sums up how far the passes of all directories are.
-func (d *daemon) progress() (done, all int) {
-	for _, dir := range d.drops.dirs() {
-		some, of := dir.Progress()
-		done, all = done+some, all+of
-	}
-	return done, all
 }

@@ -152,9 +152,9 @@ func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manif
 	shown, all := newProgress(cmd), len(files)
 	defer shown.done()
 	if len(w.Places) > 0 {
-		shown.show("waiting for outcomes")
+		stop := shown.while(func() { showAhead(cmd, s, shown) })
 		looked, err := s.Look(cmd.Context(), w)
-		shown.done()
+		stop()
 		if err != nil {
 			return nil, err
 		}
@@ -174,6 +174,15 @@ func applyAll(cmd *cobra.Command, s admin.Service, w admin.Wanted, files []manif
 		reports, files = append(reports, some...), files[n:]
 	}
 	return reports, nil
+}
+
+// showAhead shows how far drop directories are.
+func showAhead(cmd *cobra.Command, s admin.Service, shown *progress) {
+	if p, err := s.Progress(cmd.Context()); err == nil && p.All > 0 {
+		shown.patches(p.Done, p.All)
+		return
+	}
+	shown.show("waiting for outcomes")
 }
 
 // order has manifests applied that lie in no drop directory. Whatever the

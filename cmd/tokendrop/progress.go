@@ -101,14 +101,12 @@ func (w *writing) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// lookEvery is how often it is looked how far a file is read.
-const lookEvery = 200 * time.Millisecond
+// lookEvery is how often it is looked how far something is.
+const lookEvery = 50 * time.Millisecond
 
-// reading shows how far a file is read, after a text, until the returned function
-// is called.
-func (p *progress) reading(text string, f *os.File) (stop func()) {
-	info, err := f.Stat()
-	if !p.shows || err != nil {
+// while calls show now and then, until the returned function is called.
+func (p *progress) while(show func()) (stop func()) {
+	if !p.shows {
 		return func() {}
 	}
 	ended, quit := make(chan struct{}), make(chan struct{})
@@ -117,8 +115,7 @@ func (p *progress) reading(text string, f *os.File) (stop func()) {
 		ticks := time.NewTicker(lookEvery)
 		defer ticks.Stop()
 		for {
-			at, _ := f.Seek(0, io.SeekCurrent) // where it cannot be told, it is at the start
-			p.show("%s: %d%%", text, percent(int(at), int(info.Size())))
+			show()
 			select {
 			case <-quit:
 				return
@@ -131,4 +128,15 @@ func (p *progress) reading(text string, f *os.File) (stop func()) {
 		<-ended
 		p.done()
 	}
+}
+
+// reading shows how far a file is read, after a text, until the returned function
+// is called.
+func (p *progress) reading(text string, f *os.File) (stop func()) {
+	return p.while(func() {
+		info, err := f.Stat()
+		if at, wrong := f.Seek(0, io.SeekCurrent); err == nil && wrong == nil {
+			p.show("%s: %d%%", text, percent(int(at), int(info.Size())))
+		}
+	})
 }

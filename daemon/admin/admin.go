@@ -68,6 +68,8 @@ type Service interface {
 	// Look lets drop directories apply what lies in them now, and tells what
 	// became of what is wanted.
 	Look(ctx context.Context, w Wanted) (Looked, error)
+	// Progress tells how far drop directories are with what they apply now.
+	Progress(ctx context.Context) (Progress, error)
 	// Prune takes the tokens of a drop directory that no patch in it states any
 	// more, however many they are, and tells how many that were.
 	Prune(ctx context.Context, dir string) (Pruned, error)

@@ -89,6 +89,12 @@ func (c *Client) Look(ctx context.Context, w Wanted) (looked Looked, err error) 
 	return looked, err
 }
 
+// Progress implements Service.
+func (c *Client) Progress(ctx context.Context) (p Progress, err error) {
+	err = c.get(ctx, aheadPath, &p)
+	return p, err
+}
+
 // Prune implements Service.
 func (c *Client) Prune(ctx context.Context, dir string) (p Pruned, err error) {
 	err = c.change(ctx, prunePath, Place{Dir: dir}, &p)

@@ -24,6 +24,8 @@ type Directory struct {
 
 	// Watching tells how it is; nil where no daemon watches it.
 	Watching func() patches.Status
+	// Progress is that of patches.Dir.
+	Progress func() (done, all int)
 	// Look is that of patches.Dir. Where no daemon watches the directory it does
 	// so itself meanwhile.
 	Look func(ctx context.Context, enough func(patches.Status) bool) ([]patches.Done, patches.Status, error)
@@ -61,6 +63,21 @@ type Looked struct {
 	// Others have had their outcome meanwhile, though nobody asked for them: a
 	// directory is always gone through as a whole.
 	Others int `json:"others"`
+}
+
+// Progress is how many patches are being applied, and how many of them are done.
+type Progress struct {
+	Done int `json:"done"`
+	All  int `json:"all"` // zero where nothing is applied at the moment
+}
+
+// Progress implements Service.
+func (l *Local) Progress(context.Context) (p Progress, err error) {
+	for _, d := range l.Directories() {
+		done, all := d.Progress()
+		p.Done, p.All = p.Done+done, p.All+all
+	}
+	return p, nil
 }
 
 // Waiting is the outcome of what has none yet.

@@ -201,7 +201,9 @@ func watched(t *testing.T) (l *Local, path string) {
 	if _, _, err := dir.Look(t.Context(), func(patches.Status) bool { return true }); err != nil { // its status is there then
 		t.Fatal(err)
 	}
-	l.Directories = func() []Directory { return []Directory{{Config: cfg, Watching: dir.Status, Look: dir.Look}} }
+	l.Directories = func() []Directory {
+		return []Directory{{Config: cfg, Watching: dir.Status, Progress: dir.Progress, Look: dir.Look}}
+	}
 	return l, path
 }
 
@@ -246,6 +248,9 @@ func TestLook(t *testing.T) {
 	}
 	if _, err := os.Stat(path + "/wrong.yaml.installed"); err != nil { // perhaps before the question
 		t.Errorf("tried again: %+v, %v", looked, err)
+	}
+	if p, err := client.Progress(t.Context()); err != nil || p.Done > p.All {
+		t.Errorf("%d of %d are done, %v", p.Done, p.All, err)
 	}
 	if _, err = client.Look(t.Context(), Wanted{Places: []Place{{Dir: "other"}}}); err == nil {
 		t.Error("there is a directory that there is not")

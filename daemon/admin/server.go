@@ -20,6 +20,7 @@ const (
 	planPath    = "/plan"
 	applyPath   = "/apply"
 	lookPath    = "/look"
+	aheadPath   = "/progress"
 	prunePath   = "/prune"
 	statusPath  = "/status"
 
@@ -80,6 +81,10 @@ func handler(s Service) http.Handler {
 	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, r *http.Request) {
 		status, err := s.Status(r.Context())
 		answer(w, status, err)
+	})
+	mux.HandleFunc("GET "+aheadPath, func(w http.ResponseWriter, r *http.Request) {
+		progress, err := s.Progress(r.Context())
+		answer(w, progress, err)
 	})
 	handleJSON(mux, verifyPath, maxQuestion, func(r *http.Request, q Question) (any, error) { return s.Verify(r.Context(), q) })
 	handleJSON(mux, planPath, maxManifests, func(r *http.Request, m []Manifest) (any, error) { return s.Plan(r.Context(), m) })
