@@ -31,7 +31,8 @@ becomes of a token, and lines below it which fields:
 (new) is a secret that is replaced or made. The exit code is 1 if a manifest
 would fail; then its problems are printed as validate prints them. A manifest is
 planned for the drop directory that it lies in, or for the only one there is, or
-for the one that --drop names; its policy is judged, but for owner and signature.`,
+for the one that --drop names; its policy is judged, but for owner and signature.
+On Windows, which has no store, it is planned for an empty one.`,
 		Example: `  tokendrop plan tokens.yaml
   tokendrop plan -o json manifests/
   tokendrop plan --drop spool new.yaml`,
