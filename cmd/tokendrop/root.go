@@ -31,7 +31,11 @@ func (c *cli) command() *cobra.Command {
 		Short: "API tokens as files: drop a manifest, verify a token",
 		Long: `tokendrop watches drop directories for manifests that create, change and
 delete API tokens, applies them, renames each file to say what became of it,
-and tells proxies for every request whether the token in it is good.`,
+and tells proxies for every request whether the token in it is good.
+
+Data goes to stdout, and messages to stderr: on a terminal also how far long work
+is. Nothing is coloured where NO_COLOR is set, and of a TERM that is dumb nothing
+but text is expected.`,
 		Example: `  tokendrop serve --dev                  try it out in ./tokendrop-dev
   tokendrop validate tokens.yaml         check a manifest before dropping it
   mv tokens.yaml /var/spool/tokendrop/   apply it
