@@ -70,7 +70,7 @@ func TestTablesAreNotResident(t *testing.T) {
 
 // 8: while much is read, only the last of it is resident.
 func TestReadingIsNotResident(t *testing.T) {
-	const tokens, each = 6000, 4 << 10
+	const tokens, each = 3000, 8 << 10
 	o := testOptions(t.TempDir() + "/store")
 	s := mustOpen(t, o, defaultHooks(o))
 	batch := benchBatch(1, tokens)
@@ -90,7 +90,7 @@ func TestReadingIsNotResident(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if read++; read%200 == 0 {
+			if read++; read%250 == 0 {
 				rss, _ := resident(t, o.Path)
 				most = max(most, rss)
 			}
