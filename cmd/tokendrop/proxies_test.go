@@ -308,8 +308,12 @@ func (s *site) checkHopByHop() {
 	line := strings.Join(names, ", ")
 	s.expectIdentities(append(forgedIdentity(), line)...)
 	s.expect(decided, append(forgedRequest(), line)...)
+	got := s.call(call{token: tokenOps, method: "GET", uri: anArticle, header: []string{line}})
+	if got.seen == nil || strings.Contains(strings.Join(got.seen.Header["Connection"], " "), "X-Token") {
+		s.t.Errorf("the service is told to drop who it is: %+v", got.seen)
+	}
 	override := []string{"Connection: X-HTTP-Method-Override", "X-HTTP-Method-Override: DELETE"}
-	got := s.call(call{token: tokenDashboard, method: "GET", uri: anArticle, header: override})
+	got = s.call(call{token: tokenDashboard, method: "GET", uri: anArticle, header: override})
 	if got.seen != nil && got.seen.Header.Get("X-Http-Method-Override") != "" {
 		s.t.Errorf("the service gets a method that was not judged: %+v", got.seen)
 	}

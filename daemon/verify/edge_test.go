@@ -299,6 +299,13 @@ func TestEnvoy(t *testing.T) {
 			t.Errorf("%s: %s, want %s", target, got, want)
 		}
 	}
+	address := serve(t, h)
+	for path, want := range map[string]string{"public/x": "200", "public/%zz": "403 context_missing", "public/%": "403 context_missing", "%7": "403 context_missing"} {
+		text := "GET /verify/default/" + path + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + goodToken + "\r\n\r\n"
+		if got := send(t, address, text); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
 	for method, want := range map[string]string{"GET": "yes", "HEAD": "yes", "POST": "context_missing", "DELETE": "yes"} {
 		if got := (wire{target: "/verify/default/api/articles/7", method: method}).says(t, h); got != want {
 			t.Errorf("%s: %s, want %s", method, got, want)

@@ -36,7 +36,8 @@ func (e *RouteError) Unwrap() error { return e.Err }
 
 var (
 	errPattern  = errors.New(`want a path or a method and a path, as in "GET /api/articles/{id}" or "/static/"`)
-	errMethod   = errors.New(`want the method in capitals, as clients send it: "GET" and not "get"`)
+	errMethod   = errors.New(`want the method in capitals, as clients send it: "GET" and not "get"; without one it is about all`)
+	errPath     = errors.New("matches nothing: paths with //, dot segments, ;, a backslash or an encoded slash are refused whatever the routes say, and a query is not looked at")
 	errHost     = errors.New("want no host before the path: the gate is not told the original one")
 	errConflict = errors.New("matches some of the same requests as another route, and neither is more specific: make one of them narrower")
 )
@@ -76,8 +77,11 @@ func checkPattern(pattern string) error {
 		return errPattern
 	case !strings.HasPrefix(path, "/"):
 		return errHost
-	case method > 0 && !isPlainMethod(pattern[:method-1]):
+	case method > 0 && (!isPlainMethod(pattern[:method-1]) || pattern[0] == '*'):
 		return errMethod
+	}
+	if _, ok := plainPath(path); !ok || strings.Contains(path, "?") {
+		return errPath
 	}
 	return nil
 }

@@ -32,8 +32,9 @@
 //     a token that is not good, not even why (Introspector).
 //  12. What Server reads itself it reads as net/http would, and answers alike:
 //     only heads that are plain in every respect (head), and to the byte. All
-//     else is net/http's. But for one thing: nothing is read after a
-//     Transfer-Encoding, whatever it is.
+//     else is net/http's. But for two things: nothing is read after a
+//     Transfer-Encoding, whatever it is, and a path with a bad escape is a path
+//     for its gate to refuse.
 //
 // What bounds a yes, from a profile of the daemon with thirty-two connections: the
 // kernel. System calls take more than half of the time, nearly all of that to send
