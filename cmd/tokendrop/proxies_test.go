@@ -33,7 +33,44 @@ const (
 func TestNginx(t *testing.T) {
 	requireTool(t, "nginx")
 	s := newSite(t, "nginx")
-	site := s.write("api.conf", s.example("nginx/api.conf", "listen 8080", "listen "+s.front))
+	s.runNginx(s.example("nginx/api.conf", "listen 8080", "listen "+s.front))
+	s.check(proxyChecks)
+}
+
+// What the README shows of nginx lets nobody in, and no name through, that it
+// should not.
+func TestReadmeNginx(t *testing.T) {
+	requireTool(t, "nginx")
+	s := newSite(t, "nginx")
+	shown := blocks(t, "nginx")
+	if len(shown) != 1 {
+		t.Fatalf("the README shows %q", shown)
+	}
+	locations := strings.Replace(shown[0], "127.0.0.1:7575", s.gate, 1)
+	s.runNginx(fmt.Sprintf("upstream app { server %s; }\nserver {\n listen %s;\n%s}\n", s.app, s.front, locations))
+	statuses := slices.Clone(decided) // it does not tell clients the reason
+	for i := range statuses {
+		statuses[i].want, _, _ = strings.Cut(statuses[i].want, " ")
+	}
+	s.expect(statuses, forgedRequest()...)
+	got := s.call(call{token: tokenOps, method: "GET", uri: anArticle, header: forgedIdentity()})
+	if got.seen == nil {
+		t.Fatalf("got %s", got)
+	}
+	for _, name := range identityNames {
+		want := ""
+		if name == "X-Token-User" {
+			want = "ops"
+		}
+		if value := strings.Join(got.seen.Header.Values(name), ","); value != want {
+			t.Errorf("the service gets %s: %q", name, value)
+		}
+	}
+}
+
+func (s *site) runNginx(site string) {
+	s.t.Helper()
+	path := s.write("api.conf", site)
 	config := s.write("nginx.conf", fmt.Sprintf(`daemon off;
 pid %[1]s/nginx.pid;
 %[2]s
@@ -47,9 +84,8 @@ http {
     scgi_temp_path %[1]s/scgi;
     include %[3]s;
 }
-`, s.root, nginxUser(), site))
+`, s.root, nginxUser(), path))
 	s.runProxy("nginx", "-p", s.root, "-e", "stderr", "-c", config)
-	s.check(proxyChecks)
 }
 
 // nginxUser lets the workers of root's nginx use directories of root's.
