@@ -15,6 +15,10 @@ type keeping struct {
 	volumes  map[string]string // what generation has found since the last scan, by folder
 	resyncAt time.Time
 	listed   bool // this pass has listed all of the directory
+
+	// Set while a file is away that was there, and may come back: when that is
+	// told, and when at the latest.
+	sweepAt, sweepBy time.Time
 }
 
 // startKeeping begins with a directory that was just opened.
@@ -30,6 +34,22 @@ func (k *keeping) rescan() {
 	if k != nil {
 		k.listed = true
 		clear(k.volumes)
+	}
+}
+
+// miss notes that a file is away that was handed over: some writers remove a file
+// and write it again, and some remove many one by one.
+func (d *Dir) miss(it *item, now time.Time) {
+	k := d.keep
+	if k == nil || it.memory.outcome == 0 {
+		return
+	}
+	if k.sweepAt.IsZero() {
+		k.sweepBy = now.Add(max(d.cfg.Settle, d.cfg.Rescan))
+	}
+	k.sweepAt = now.Add(d.cfg.Settle)
+	if k.sweepBy.Before(k.sweepAt) {
+		k.sweepAt = k.sweepBy
 	}
 }
 
@@ -114,6 +134,9 @@ func (d *Dir) keepOn(now time.Time) {
 	if d.cfg.Resync > 0 && !d.keep.resyncAt.After(now) {
 		d.evaluate(now)
 	}
+	if at := d.keep.sweepAt; !at.IsZero() && !at.After(now) {
+		d.full, d.keep.sweepAt = true, time.Time{}
+	}
 	d.full = d.full || d.swapped()
 }
 
@@ -154,9 +177,9 @@ func (d *Dir) remember(c *claim, v Verdict, now time.Time) {
 }
 
 // sweep tells the handler what the directory holds, once all of it was listed
-// and handed over.
+// and handed over, and nothing has vanished just now.
 func (d *Dir) sweep(ctx context.Context) error {
-	if d.keep == nil || !d.keep.listed {
+	if d.keep == nil || !d.keep.listed || !d.keep.sweepAt.IsZero() {
 		return nil
 	}
 	if d.swapped() {

@@ -37,7 +37,7 @@ func TestUnreadableFolderIsNotSwept(t *testing.T) {
 	td.Logged("cannot be opened", 1)
 	must(t, os.Chmod(filepath.Join(td.path, "sub"), 0o755))
 	must(t, os.Chmod(filepath.Join(td.path, "a.yaml"), 0))
-	withNobodysRights(t, td.path, func() { td.Pass() })
+	withNobodysRights(t, td.path, func() { td.After(td.cfg.Settle).Pass() })
 	td.Waits("a.yaml", Unreadable)
 	td.Swept(partly("a.yaml", "sub/b.yaml"))
 }

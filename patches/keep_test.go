@@ -65,6 +65,13 @@ func (td *keepDir) Swept(want *Sweep) {
 	}
 }
 
+// SweptLater checks the last sweep once nothing that vanished is expected back.
+func (td *keepDir) SweptLater(want *Sweep) {
+	td.Helper()
+	td.After(td.cfg.Settle).Pass()
+	td.Swept(want)
+}
+
 func whole(rels ...string) *Sweep  { return &Sweep{Present: rels, Whole: true} }
 func partly(rels ...string) *Sweep { return &Sweep{Present: rels} }
 
@@ -134,7 +141,7 @@ func TestHandedOverAgain(t *testing.T) {
 	must(t, os.Rename(filepath.Join(td.path, "d.yaml"), filepath.Join(td.path, "d.off")))
 	td.Pass()
 	td.HandedOver()
-	td.Swept(whole("a.yaml", "b.yaml", "sub/c.yaml"))
+	td.SweptLater(whole("a.yaml", "b.yaml", "sub/c.yaml"))
 	must(t, os.Rename(filepath.Join(td.path, "d.off"), filepath.Join(td.path, "d.yaml")))
 	td.Pass()
 	td.HandedOver("d.yaml") // it is back
@@ -315,6 +322,41 @@ func TestSweeps(t *testing.T) {
 	if _, err := td.TryPass(); !errors.Is(err, errBroken) {
 		t.Errorf("the pass ended with %v", err)
 	}
+}
+
+// What vanishes may come back, as where a writer removes a file and writes it
+// again: it is told once it has been away for a while, and one by one is at once.
+func TestVanishedFilesMayComeBack(t *testing.T) {
+	td := newKeepDir(t)
+	for _, rel := range []string{"a.yaml", "b.yaml", "c.yaml"} {
+		td.Drop(rel, rel)
+	}
+	td.Pass()
+	td.Swept(whole("a.yaml", "b.yaml", "c.yaml"))
+	remove := func(rel string) { must(t, os.Remove(filepath.Join(td.path, rel))) }
+	remove("a.yaml")
+	td.Pass()
+	td.Swept(nil)
+	td.Drop("a.yaml", "a.yaml")
+	td.After(td.cfg.Settle / 2).Pass()
+	td.Swept(nil)
+	td.SweptLater(whole("a.yaml", "b.yaml", "c.yaml"))
+
+	remove("a.yaml")
+	td.Pass()
+	td.After(td.cfg.Settle / 2).Pass()
+	remove("b.yaml")
+	td.After(td.cfg.Settle / 2).Pass()
+	td.Swept(nil)
+	td.SweptLater(whole("c.yaml"))
+
+	for range 2 * td.cfg.Rescan / td.cfg.Settle { // for ever is too long
+		td.Drop("d.yaml", "d")
+		td.Pass()
+		remove("d.yaml")
+		td.After(td.cfg.Settle / 2).Pass()
+	}
+	td.Swept(whole("c.yaml", "d.yaml"))
 }
 
 func TestKeptCompanions(t *testing.T) {

@@ -103,7 +103,7 @@ func TestLinksChange(t *testing.T) {
 	must(t, os.Remove(filepath.Join(td.path, "x.yaml")))
 	td.Drop("y.yaml", "y")
 	td.Pass()
-	td.Swept(whole("y.yaml"))
+	td.SweptLater(whole("y.yaml"))
 	td.Applied("one", "three", "two", "y")
 }
 

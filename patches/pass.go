@@ -206,8 +206,11 @@ func (d *Dir) wake(now time.Time) time.Time {
 		}
 		sooner(it.until)
 	}
-	if d.keep != nil && d.cfg.Resync > 0 {
-		sooner(d.keep.resyncAt)
+	if d.keep != nil {
+		sooner(d.keep.sweepAt)
+		if d.cfg.Resync > 0 {
+			sooner(d.keep.resyncAt)
+		}
 	}
 	if !d.isStarted() {
 		sooner(d.began.Add(d.cfg.StartWait))

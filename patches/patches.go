@@ -67,7 +67,9 @@
 //     over nothing more and begins anew.
 //  13. No more is told than was seen. Swept follows the listing of all of a
 //     directory only, and calls it whole only if nothing in it waits, has failed
-//     or was left alone.
+//     or was left alone. A file that vanishes has to be away for as long as one
+//     that comes has to lie there, and those that vanish one after the other are
+//     told of at once.
 //
 // A later success of a name removes its older .failed along with the reason:
 // both outcomes side by side would say that the name is still broken.

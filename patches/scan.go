@@ -52,6 +52,11 @@ func (d *Dir) scan(now time.Time) {
 		d.files[rel] = it
 		d.look(it, now)
 	})
+	for rel, it := range before {
+		if _, alone := d.said[rel]; d.files[rel] == nil && !alone {
+			d.miss(it, now)
+		}
+	}
 	d.tellWatched()
 	maps.DeleteFunc(d.said, func(_ string, round int) bool { return round != d.round })
 	d.warn()
@@ -164,6 +169,7 @@ func (d *Dir) look(it *item, now time.Time) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errOther), errors.Is(err, errDistrusted): // the scan says so
 		d.forget(it)
+		d.miss(it, now)
 		d.full = d.full || d.keep != nil // so that the handler learns of it
 	case errors.Is(err, errFolder) && !it.claimed():
 		d.forget(it)
