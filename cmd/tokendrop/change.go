@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -131,22 +132,7 @@ func (c *cli) change(ch *change) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: ch.action + " " + ch.use, Short: ch.short, Long: ch.long + offlineNote, Example: exampleLines(ch.action, ch.example), Args: ch.count,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.ask(cmd, func(s admin.Service) error {
-				e, err := ch.entry(c, cmd, s, args)
-				if err != nil {
-					return err
-				}
-				data, err := c.encode(cmd, map[string]any{"tokens": []any{e}})
-				if err != nil {
-					return err
-				}
-				if ch.destroys != "" {
-					if err := c.confirm(cmd, yes, ch.destroys+" "+e.called()+"?"); err != nil {
-						return err
-					}
-				}
-				return c.send(cmd, s, ch.action, data)
-			})
+			return ch.run(c, cmd, args, yes)
 		},
 	}
 	addFields(cmd, ch.fields)
@@ -156,8 +142,47 @@ func (c *cli) change(ch *change) *cobra.Command {
 	return cmd
 }
 
-// entry is what the command line says.
-func (ch *change) entry(c *cli, cmd *cobra.Command, s admin.Service, args []string) (entry, error) {
+// run does what the command line says. What is wrong with that is told before
+// anybody is asked, so that it is wrong usage where there is no store too.
+func (ch *change) run(c *cli, cmd *cobra.Command, args []string, yes bool) error {
+	if _, err := c.config(); err != nil {
+		return err
+	}
+	flags, err := ch.stated(c, cmd, args)
+	if err != nil {
+		return err
+	}
+	if _, err := ch.encode(c, cmd, &namer{}, flags, args); err != nil {
+		return err
+	}
+	question := ch.question(flags, args)
+	if ch.destroys != "" && !c.askable(cmd, yes) {
+		return c.confirm(cmd, yes, question)
+	}
+	return c.ask(cmd, func(s admin.Service) error {
+		data, err := ch.encode(c, cmd, &namer{cmd.Context(), s}, flags, args)
+		if err != nil {
+			return err
+		}
+		if ch.destroys != "" {
+			if err := c.confirm(cmd, yes, question); err != nil {
+				return err
+			}
+		}
+		return c.send(cmd, s, ch.action, data)
+	})
+}
+
+// question is what is asked before something is lost.
+func (ch *change) question(flags entry, args []string) string {
+	if len(args) > 0 {
+		return ch.destroys + " " + visible(args[0]) + "?"
+	}
+	return ch.destroys + " " + flags.called() + "?"
+}
+
+// stated is what the flags state, beside arguments that can be meant.
+func (ch *change) stated(c *cli, cmd *cobra.Command, args []string) (entry, error) {
 	flags, err := stated(cmd, ch.fields)
 	if err == nil {
 		err = wellFormed(args...)
@@ -165,7 +190,21 @@ func (ch *change) entry(c *cli, cmd *cobra.Command, s admin.Service, args []stri
 	if err != nil {
 		return nil, c.usage(err.Error())
 	}
-	e, err := ch.args(&namer{cmd.Context(), s}, flags, args)
+	return flags, nil
+}
+
+// encode makes the manifest of what flags and arguments say.
+func (ch *change) encode(c *cli, cmd *cobra.Command, n *namer, flags entry, args []string) ([]byte, error) {
+	e, err := ch.entry(c, n, flags, args)
+	if err != nil {
+		return nil, err
+	}
+	return c.encode(cmd, map[string]any{"tokens": []any{e}})
+}
+
+// entry is that of what flags and arguments say.
+func (ch *change) entry(c *cli, n *namer, flags entry, args []string) (entry, error) {
+	e, err := ch.args(n, maps.Clone(flags), args)
 	if errors.Is(err, errMeant) {
 		err = c.usage(err.Error())
 	}

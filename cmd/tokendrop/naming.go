@@ -49,7 +49,8 @@ func (e entry) with(stated entry) (entry, error) {
 // errMeant is wrong usage: it is not clear what is meant.
 var errMeant = errors.New("wrong usage")
 
-// namer finds out which token an argument means.
+// namer finds out which token an argument means. The zero namer cannot, and takes
+// any: the rest of the command line can be checked with it.
 type namer struct {
 	ctx     context.Context
 	service admin.Service
@@ -113,6 +114,12 @@ func (n *namer) copied(flags entry, args []string) (entry, error) {
 func (n *namer) find(called string) (entry, error) {
 	if _, err := token.ParseKey(called); err == nil {
 		return entry{"key": called}, nil
+	}
+	if n.service == nil {
+		if _, err := divide(called); err != nil {
+			return nil, err
+		}
+		return entry{"user": "any", "name": "any"}, nil
 	}
 	t, err := n.service.Token(n.ctx, called)
 	if errors.Is(err, admin.ErrNoToken) {

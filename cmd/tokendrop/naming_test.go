@@ -64,7 +64,11 @@ func TestEntry(t *testing.T) {
 			if err := cmd.ParseFlags(tt.line); err != nil {
 				t.Fatal(err)
 			}
-			e, err := changes[i].entry(new(cli), cmd, knowing{}, cmd.Flags().Args())
+			args := cmd.Flags().Args()
+			e, err := changes[i].stated(new(cli), cmd, args)
+			if err == nil {
+				e, err = changes[i].entry(new(cli), &namer{t.Context(), knowing{}}, e, args)
+			}
 			got, _ := json.Marshal(e)
 			if (err != nil) != (tt.want == "") || err == nil && string(got) != tt.want {
 				t.Errorf("%s %q\nis   %s, %v\nwant %s", tt.action, tt.line, got, err, tt.want)
