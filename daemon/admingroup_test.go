@@ -49,7 +49,8 @@ func TestAdminGroup(t *testing.T) {
 			t.Errorf("%s: %v does not say what to do", name, err)
 		}
 	}
-	if err := checkAdminGroup(&config.Config{Admin: config.Admin{Group: "no such group"}}); err == nil {
-		t.Error("a group that there is not can be named")
+	err = checkAdminGroup(&config.Config{Admin: config.Admin{Group: "no such group"}})
+	if _, ok := errors.AsType[*config.Error](err); !ok {
+		t.Errorf("a group that there is not: %v", err)
 	}
 }
