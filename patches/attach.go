@@ -46,7 +46,7 @@ func (d *Dir) detach() {
 	}
 	d.tree, d.keep = nil, nil
 	d.files, d.claims = map[string]*item{}, map[ID]*item{}
-	d.hints, d.said = map[string]bool{}, map[string]int{}
+	d.hints, d.said = map[string]bool{}, map[string]leftAlone{}
 	d.passedOver = map[string]string{}
 	d.owners = map[uint32]string{}
 	d.pause = time.Time{}

@@ -132,12 +132,12 @@ type Dir struct {
 	keep  *keeping
 	ids   ids
 
-	files  map[string]*item // dropped and not yet claimed, by path
-	claims map[ID]*item     // claimed and without an outcome
-	hints  map[string]bool  // paths to look at in the next pass
-	said   map[string]int   // paths that are left alone, which is logged, and the scan that saw them last
-	round  int              // number of the scan
-	leased bool             // the last file seen could be leased
+	files  map[string]*item     // dropped and not yet claimed, by path
+	claims map[ID]*item         // claimed and without an outcome
+	hints  map[string]bool      // paths to look at in the next pass
+	said   map[string]leftAlone // by path, which is logged
+	round  int                  // number of the scan
+	leased bool                 // the last file seen could be leased
 	// unwatched: the log says that the directory is scanned at intervals only
 	unwatched bool
 	owners    map[uint32]string

@@ -58,7 +58,7 @@ func (d *Dir) scan(now time.Time) {
 		}
 	}
 	d.tellWatched()
-	maps.DeleteFunc(d.said, func(_ string, round int) bool { return round != d.round })
+	maps.DeleteFunc(d.said, func(_ string, l leftAlone) bool { return l.round != d.round })
 	d.warn()
 	d.full, d.scanned, d.scanAt = false, true, now.Add(d.cfg.Rescan)
 }
@@ -143,12 +143,18 @@ func (d *Dir) unlisted() {
 	}
 }
 
+// leftAlone is why something is not touched, and the scan that saw it last.
+type leftAlone struct {
+	why   string
+	round int
+}
+
 // leaveAlone says once why something is not touched.
 func (d *Dir) leaveAlone(rel, why string) {
 	if _, ok := d.said[rel]; !ok {
 		d.log.Warn().Str("path", strconv.Quote(rel)).Str("why", why).Msg("left alone")
 	}
-	d.said[rel] = d.round
+	d.said[rel] = leftAlone{why, d.round}
 }
 
 // look sees whether the item is ready, and forgets it where it is gone or no

@@ -30,6 +30,9 @@ type Status struct {
 	// they have to lie unchanged for a while.
 	Leased  bool
 	Waiting []Waiting // in the byte order of their paths
+	// LeftAlone says of what looks like a patch, or like a subdirectory, why it is
+	// never touched, by its path relative to the directory.
+	LeftAlone map[string]string
 	// Keep: files stay as they are and nothing is written into the directory,
 	// because it is configured so, or because of ReadOnly: it is mounted so.
 	Keep, ReadOnly bool
@@ -65,6 +68,7 @@ func (d *Dir) Status() Status {
 	s.Waiting = slices.Clone(s.Waiting)
 	s.Failed = slices.Clone(s.Failed)
 	s.Warnings = slices.Clone(s.Warnings)
+	s.LeftAlone = maps.Clone(s.LeftAlone)
 	return s
 }
 
@@ -107,6 +111,10 @@ func (d *Dir) publish() {
 	for rel, why := range d.passedOver {
 		waiting = append(waiting, Waiting{Path: rel, Reason: PassedOver, Detail: why, Since: d.scanAt.Add(-d.cfg.Rescan)})
 	}
+	left := make(map[string]string, len(d.said))
+	for rel, l := range d.said {
+		left[rel] = l.why
+	}
 	slices.SortFunc(waiting, func(a, b Waiting) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(failed, func(a, b Failure) int { return strings.Compare(a.Path, b.Path) })
 	d.mu.Lock()
@@ -115,7 +123,7 @@ func (d *Dir) publish() {
 	d.status.Failed, d.status.Warnings = failed, d.warnings
 	d.status.Watched = d.tree != nil && d.watch.err == nil
 	d.status.Leased = d.tree != nil && d.leased
-	d.status.Waiting = waiting
+	d.status.Waiting, d.status.LeftAlone = waiting, left
 	d.tellPassed()
 }
 

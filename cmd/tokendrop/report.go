@@ -82,7 +82,7 @@ func (r *fileReport) print(w io.Writer) {
 	case r.applied() && r.Outcome != prunedOutcome:
 		fmt.Fprintf(w, "%s: %s%s\n", visible(r.File), r.Outcome, r.results())
 	case r.Outcome == "":
-		fmt.Fprintf(w, "%s: %s\n", visible(r.File), strings.Join(r.Reasons, "; "))
+		fmt.Fprintf(w, "%s: %s\n", visible(r.File), visible(strings.Join(r.Reasons, "; ")))
 	default:
 		fmt.Fprintf(w, "%s: %s: %s\n", visible(r.File), r.Outcome, visible(strings.Join(r.Reasons, "; ")))
 	}

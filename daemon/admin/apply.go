@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tokendrop/tokendrop/patches"
@@ -83,13 +84,25 @@ func checkPath(path string) error {
 	if len(path) > maxOrderPath || !utf8.ValidString(path) {
 		return errors.New("its path cannot be kept: want at most 4096 bytes of UTF-8")
 	}
-	if ok, why := patches.Eligible(filepath.Base(path)); why != "" {
+	if why := notNamed(filepath.Base(path)); why != "" {
 		return errors.New(why)
-	} else if !ok {
-		return errors.New("its name ends in none of .yaml, .yml, .toml and .json, which tell what it is written in")
 	}
 	return nil
 }
+
+// notNamed is why a file of that name is no patch, "" where it can be one.
+func notNamed(name string) string {
+	ok, why := patches.Eligible(name)
+	switch {
+	case ok || why != "":
+		return why
+	case strings.HasPrefix(name, "."):
+		return hiddenText
+	}
+	return "its name ends in none of .yaml, .yml, .toml and .json, which tell what it is written in"
+}
+
+const hiddenText = "its name begins with a dot"
 
 func newApplied(r *provision.Result) Applied {
 	a := Applied{Outcome: r.Outcome.String(), Problems: problems(r.Problems), Warnings: problems(r.Warnings), Entries: make([]Change, len(r.Changes))}

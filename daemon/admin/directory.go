@@ -187,10 +187,12 @@ func (l *Local) seen(ctx context.Context, looks []*look) ([]Seen, error) {
 			if _, ok := found[at]; ok {
 				continue
 			}
-			if isFile, _ := patches.Eligible(filepath.Base(path)); isFile {
+			outcome, why := o.untouched(path)
+			switch isFile, _ := patches.Eligible(filepath.Base(path)); {
+			case why != "":
+				found[at] = Seen{at, outcome, []string{why}}
+			case isFile || path != "" && !o.exists(path):
 				missing[at] = true
-			} else if o.status.State != patches.Working {
-				found[at] = Seen{at, Waiting, []string{stateText(&o.status)}}
 			}
 		}
 	}
