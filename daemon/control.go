@@ -97,6 +97,9 @@ func (d *daemon) keepSnapshot(cfg *config.Config) {
 	}
 	d.snapshot = newSnapshots(d.store, cfg.Store.Path, d.Log)
 	d.snapshot.removeParts()
+	if err := d.snapshot.putAside(); err != nil { // before a patch comes, which the store could catch up with
+		d.Log.Warn().Err(err).Msg("no snapshot of the store is made until that can be done")
+	}
 	d.store.Committed = d.snapshot.noteChange
 }
 

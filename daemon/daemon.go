@@ -15,6 +15,7 @@
 //     is left.
 //  5. Where the system has not what a store and drop directories rest on, none is
 //     opened, and nothing is written: see Supported.
+//  6. No snapshot replaces one that has more in it than the store has.
 package daemon
 
 import (

@@ -33,7 +33,16 @@ func adviseDamaged(path string, err error) error {
 	if _, failed := os.Lstat(SnapshotPath(path)); failed == nil {
 		backup = SnapshotPath(path) + "\" makes it anew of the snapshot beside it"
 	}
-	return fmt.Errorf("%w; \"tokendrop restore %s", err, backup)
+	err = fmt.Errorf("%w; \"tokendrop restore %s", err, backup)
+	unmoored, ok := errors.AsType[*badgerstore.UnmooredError](err)
+	if !ok {
+		return err
+	}
+	left := "everything is gone then"
+	if unmoored.Last > 0 {
+		left = fmt.Sprintf("what is gone stays so, and the store goes on from entry %d", unmoored.Last)
+	}
+	return fmt.Errorf("%w; to go on without that, remove %s: %s", err, unmoored.Anchor, left)
 }
 
 var (

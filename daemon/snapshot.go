@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,6 +191,9 @@ func (s *snapshots) make(ctx context.Context) {
 // write writes a snapshot in the place of the one that is there, once it is
 // whole and durable.
 func (s *snapshots) write(ctx context.Context) error {
+	if err := s.putAside(); err != nil {
+		return err
+	}
 	err := WriteWhole(SnapshotPath(s.path), func(w io.Writer) error {
 		out := spareOn(s.path, w)
 		return s.store.View(ctx, func(v store.View) error {
@@ -200,6 +205,39 @@ func (s *snapshots) write(ctx context.Context) error {
 		return fmt.Errorf("writing a snapshot: %w", err)
 	}
 	return nil
+}
+
+// putAside moves a snapshot that the store has not come from: the store was lost,
+// or another one put there, and the snapshot may be all that is left.
+func (s *snapshots) putAside() error {
+	have, err := s.summary()
+	if head := s.store.Head(); err != nil || have.ID < head.ID || have.Head == head {
+		return nil //nolint:nilerr // there is none, or none that can be restored
+	}
+	path := SnapshotPath(s.path)
+	aside, err := freeName(path)
+	if err == nil {
+		err = os.Rename(path, aside)
+	}
+	if err != nil {
+		return fmt.Errorf("putting the snapshot aside, which has more in it than the store: %w", err)
+	}
+	s.log.Warn().Str("path", aside).Uint64("entries", have.ID).
+		Msg("the snapshot has more in it than the store, and was put aside; \"tokendrop restore\" brings back what it holds")
+	return nil
+}
+
+// freeName is the path with the first number behind it that no file has.
+func freeName(path string) (string, error) {
+	for n := 1; ; n++ {
+		name := fmt.Sprintf("%s.%d", path, n)
+		if _, err := os.Lstat(name); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+			return name, err
+		}
+	}
 }
 
 // removeParts removes what a killed process has left of snapshots. The caller has

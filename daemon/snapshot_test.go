@@ -130,6 +130,67 @@ func TestSnapshotParts(t *testing.T) {
 	}
 }
 
+// A snapshot that the store is behind of, or that is another one's, is not replaced:
+// it may be all that is left.
+func TestSnapshotAhead(t *testing.T) {
+	_, ahead := onDisk(t)
+	if err := ahead.write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(SnapshotPath(ahead.path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, patches := range map[string][]byte{"an empty store": nil, "another store": {7}} {
+		t.Run(what, func(t *testing.T) {
+			st, err := memstore.Open(nil, memstore.Faults{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, patch := range patches {
+				commit(t, st, store.Batch{}, patch)
+			}
+			var log bytes.Buffer
+			s := newSnapshots(st, filepath.Join(t.TempDir(), "store"), zerolog.New(&log))
+			path := SnapshotPath(s.path)
+			taken := []byte("somebody's")
+			if err := errors.Join(os.Mkdir(s.path, 0o700), os.WriteFile(path, kept, 0o600), os.WriteFile(path+".1", taken, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the second time there is no need
+				if err := s.write(t.Context()); err != nil || !s.current() {
+					t.Fatalf("the snapshot is not the store's: %v", err)
+				}
+			}
+			for at, want := range map[string][]byte{path + ".1": taken, path + ".2": kept} {
+				if got, err := os.ReadFile(at); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%s has %d bytes, %v", at, len(got), err)
+				}
+			}
+			if files, _ := filepath.Glob(path + "*"); len(files) != 3 {
+				t.Errorf("there are %q", files)
+			}
+			if n := bytes.Count(log.Bytes(), []byte(path+".2")); n != 1 {
+				t.Errorf("the log names it %d times: %s", n, &log)
+			}
+		})
+	}
+}
+
+// One that the store has gone on from is.
+func TestSnapshotBehind(t *testing.T) {
+	st, s := onDisk(t)
+	for patch := range byte(2) {
+		if err := s.write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		commit(t, st, store.Batch{}, 2+patch)
+	}
+	if files, _ := filepath.Glob(SnapshotPath(s.path) + "*"); len(files) != 1 {
+		t.Errorf("there are %q", files)
+	}
+}
+
 // No snapshot takes the space that commits need, and the old one stays.
 func TestSnapshotSparing(t *testing.T) {
 	var out bytes.Buffer

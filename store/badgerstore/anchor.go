@@ -118,7 +118,7 @@ func openAnchor(path string, sync func(string) error) (f *anchorFile, found bool
 		return nil, false, err
 	}
 	if f.now, f.sequence, err = readSlots(f.file); err != nil {
-		return nil, false, errors.Join(fmt.Errorf("%w; to go on without it, remove %s", err, f.path), f.file.Close())
+		return nil, false, errors.Join(err, f.file.Close())
 	}
 	return f, found, nil
 }
@@ -177,20 +177,39 @@ func (f *anchorFile) check(m serial.Count) error {
 	switch {
 	case m.Revision < a.Revision:
 		return fmt.Errorf("%w: it ends with entry %d of its ledger, and entry %d was stored once. What came after may "+
-			"have been revocations, so the store is not opened; to go on without them, remove %s", ErrDamaged, m.Head.ID, a.Head.ID, f.path)
+			"have been revocations, so the store is not opened", ErrDamaged, m.Head.ID, a.Head.ID)
 	case m.Revision == a.Revision && m != a:
-		return fmt.Errorf("%w: it is not the store that was here last; to go on with this one, remove %s", ErrDamaged, f.path)
+		return fmt.Errorf("%w: it is not the store that was here last", ErrDamaged)
 	}
 	return nil
 }
+
+// UnmooredError is an ErrDamaged of a store that does not fit its anchor, or that
+// has none that can be read. It is opened without one.
+type UnmooredError struct {
+	Anchor string // its path
+	Last   uint64 // the number of the store's last entry; zero: it is empty
+	cause  error
+}
+
+func (e *UnmooredError) Error() string { return e.cause.Error() }
+
+// Unwrap is for errors.Is.
+func (e *UnmooredError) Unwrap() error { return e.cause }
 
 // moor compares the store, which has come that far, with its anchor, and brings
 // that to where the store is. What was announced and is not there has not
 // happened.
 func (d *disk) moor(m serial.Count) error {
+	unmoored := func(err error) error {
+		if errors.Is(err, ErrDamaged) {
+			err = &UnmooredError{AnchorPath(d.path), m.Head.ID, err}
+		}
+		return err
+	}
 	f, found, err := openAnchor(d.path, d.sync)
 	if err != nil {
-		return err
+		return unmoored(err)
 	}
 	if !found && m.Revision > 0 {
 		d.log.Warn().Str("path", f.path).Msg("the store has no anchor beside it, and gets a new one: that it is all there is not known")
@@ -199,7 +218,7 @@ func (d *disk) moor(m serial.Count) error {
 		err = f.put(Anchor{m})
 	}
 	if err != nil {
-		return errors.Join(err, f.close())
+		return errors.Join(unmoored(err), f.close())
 	}
 	d.anchor = f
 	return nil

@@ -76,7 +76,8 @@ var (
 	// ErrDamaged: something in the store is missing, not as it was written, or
 	// cannot be read, which Badger does not tell apart.
 	ErrDamaged = errors.New("the store is damaged, or its files cannot be read")
-	// ErrForeign: the directory holds other things than a store.
+	// ErrForeign: the directory holds other things than a store, and no anchor
+	// beside it says that it was one.
 	ErrForeign = errors.New("the directory is neither empty nor a store")
 )
 

@@ -47,17 +47,21 @@ func prepareDir(path string) error {
 }
 
 // checkOurs knows a store by its manifest. In one whose first start did not
-// come to an end there is nothing, or a part of a manifest.
+// come to an end there is nothing, or a part of a manifest, and no anchor beside
+// it.
 func checkOurs(path string) error {
 	files, err := os.ReadDir(path)
 	if err != nil {
 		return err
 	}
 	ours := func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), badger.ManifestFilename) }
-	if len(files) > 0 && !slices.ContainsFunc(files, ours) {
-		return ErrForeign
+	if len(files) == 0 || slices.ContainsFunc(files, ours) {
+		return nil
 	}
-	return nil
+	if _, err := os.Lstat(AnchorPath(path)); err == nil {
+		return fmt.Errorf("%w: it has no manifest", ErrDamaged)
+	}
+	return fmt.Errorf("%w; move it away, or name another path for the store", ErrForeign)
 }
 
 // dirLock is a lock on a directory, which ends with the process at the latest.

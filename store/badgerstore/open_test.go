@@ -235,6 +235,24 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// Where there is an anchor beside it, it was one.
+func TestNoManifest(t *testing.T) {
+	o := testOptions(t.TempDir() + "/store")
+	committed(t, o, creates(1))
+	if err := os.Remove(o.Path + "/MANIFEST"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), o); !errors.Is(err, ErrDamaged) {
+		t.Errorf("Open = %v, want ErrDamaged", err)
+	}
+	if err := os.Remove(AnchorPath(o.Path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), o); !errors.Is(err, ErrForeign) {
+		t.Errorf("Open = %v without an anchor, want ErrForeign", err)
+	}
+}
+
 // Invariant 5: a value that would go to the value log is refused.
 func TestLongValue(t *testing.T) {
 	o := testOptions(t.TempDir() + "/store")
