@@ -96,10 +96,7 @@ func asNobody(ts *testscript.TestScript, neg bool, args []string) {
 		self, err := os.Executable()
 		ts.Check(err)
 		ts.Check(os.Mkdir(ts.MkAbs("bin"), 0o755))
-		// By another process: no program is run that somebody has open for writing, as
-		// a command that is started meanwhile would have what is written here.
-		ts.Check(exec.Command("cp", self, binary).Run())
-		ts.Check(os.Chmod(binary, 0o755))
+		ts.Check(copyProgram(self, binary))
 		for _, dir := range []string{ts.MkAbs("."), filepath.Dir(ts.MkAbs("."))} {
 			ts.Check(os.Chmod(dir, 0o755))
 		}

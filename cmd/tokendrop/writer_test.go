@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -53,7 +55,9 @@ func (m *machine) runAs(credential *credential) {
 	}
 	m.credential = credential
 	m.binary = m.root + "/tokendrop" // another user cannot reach the test's
-	copyFile(m.t, mustExecutable(m.t), m.binary)
+	if err := copyProgram(mustExecutable(m.t), m.binary); err != nil {
+		m.t.Fatal(err)
+	}
 	for _, path := range []string{m.root, m.drop, m.config()} {
 		if err := os.Chown(path, int(credential.Uid), int(credential.Gid)); err != nil {
 			m.t.Fatal(err)
@@ -98,13 +102,9 @@ func mustExecutable(t *testing.T) string {
 	return path
 }
 
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	data, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, data, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+// copyProgram leaves it to another process: no program is run that somebody has
+// open for writing, as a command that is started meanwhile would have what is
+// written here.
+func copyProgram(from, to string) error {
+	return errors.Join(exec.Command("cp", from, to).Run(), os.Chmod(to, 0o755))
 }
