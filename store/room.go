@@ -15,7 +15,8 @@ type Room struct {
 
 // lend begins a record, whose lists are in the room. None of these is nil.
 func (m *Room) lend(r *Record, name Name) {
-	*r = Record{Name: name, Audience: DefaultAudience, Active: true}
+	*r = Record{} // and then field by field: a literal would be made elsewhere, and copied
+	r.Name, r.Audience, r.Active = name, DefaultAudience, true
 	if m == nil {
 		return
 	}
