@@ -157,18 +157,16 @@ func (s *snapshots) flush(ctx context.Context) {
 
 // current tells whether the snapshot has all that is in the ledger.
 func (s *snapshots) current() bool {
-	have, err := s.summary()
+	have, err := snapshotSummary(s.path)
 	return err == nil && have.Head == s.store.Head()
 }
 
 // usable tells whether the snapshot is none from before a right was taken away.
 func (s *snapshots) usable() bool {
-	have, err := s.summary()
+	have, err := snapshotSummary(s.path)
 	anchor, anchorErr := badgerstore.ReadAnchor(s.path)
 	return err == nil && anchorErr == nil && have.ID >= anchor.Restricted
 }
-
-func (s *snapshots) summary() (dump.Summary, error) { return snapshotSummary(s.path) }
 
 // make makes a snapshot, and tells the log if that does not work, or does again.
 func (s *snapshots) make(ctx context.Context) {
@@ -210,7 +208,7 @@ func (s *snapshots) write(ctx context.Context) error {
 // putAside moves a snapshot that the store has not come from: the store was lost,
 // or another one put there, and the snapshot may be all that is left.
 func (s *snapshots) putAside() error {
-	have, err := s.summary()
+	have, err := snapshotSummary(s.path)
 	if head := s.store.Head(); err != nil || have.ID < head.ID || have.Head == head {
 		return nil //nolint:nilerr // there is none, or none that can be restored
 	}

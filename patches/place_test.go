@@ -106,16 +106,6 @@ func TestClaimDirIsOnlyTheDaemons(t *testing.T) {
 	td.Outcome("x.yaml", "")
 }
 
-func TestClaimDirOfAnotherUser(t *testing.T) {
-	asRoot(t)
-	td := newDropDir(t)
-	claims := filepath.Join(td.path, claimDir)
-	must(t, os.Mkdir(claims, 0o700))
-	must(t, os.Chown(claims, 1234, 1234))
-	td.Pass()
-	td.Is(Refused)
-}
-
 func TestPathIsNoDirectory(t *testing.T) {
 	td := newDropDir(t)
 	must(t, os.Remove(td.path))
@@ -144,8 +134,8 @@ func TestForeignClaims(t *testing.T) {
 	td.Logged("it is no claim", 1)
 }
 
-// A .tokendrop of another user's says what to run.
-func TestForeignTokendrop(t *testing.T) {
+// A directory for claims that is another user's is refused, and what to run is said.
+func TestClaimDirOfAnotherUser(t *testing.T) {
 	asRoot(t)
 	td := newDropDir(t)
 	in := filepath.Join(td.path, claimDir)

@@ -148,17 +148,24 @@ func (c *cabinet) backUp() {
 	}
 }
 
+// begun is a backup of something new that has come to a random moment.
+func (c *cabinet) begun() *exec.Cmd {
+	c.t.Helper()
+	c.change()
+	cmd := c.command()
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	<-time.After(rand.N(backupKillWithin))
+	return cmd
+}
+
 // kill -9 of a backup at a random moment, while patches are applied: the file is
 // the old one or the new one, and what is left does not pile up.
 func TestKillWhileBackingUp(t *testing.T) {
 	c := newCabinet(t)
 	for range backupRounds {
-		c.change()
-		cmd := c.command()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		<-time.After(rand.N(backupKillWithin))
+		cmd := c.begun()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // says that it was killed, or was not any more
 		c.look()
@@ -192,12 +199,7 @@ func TestKillWhileBackingUp(t *testing.T) {
 func TestKillDaemonWhileBackingUp(t *testing.T) {
 	c := newCabinet(t)
 	for range backupRounds {
-		c.change()
-		cmd := c.command()
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		<-time.After(rand.N(backupKillWithin))
+		cmd := c.begun()
 		c.kill()
 		err := cmd.Wait()
 		if isNew := c.look(); isNew != (err == nil) {
