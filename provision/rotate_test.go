@@ -322,8 +322,9 @@ func TestUsers(t *testing.T) {
 	w.must("tokens:\n- {action: create, user: ci-bad, name: n, " + tok(0) + "}\n- {action: create, user: ci-good, name: n, " + tok(1) + "}\n")
 	for i, want := range []bool{true, false} {
 		rec, _ := w.index.ByName(store.Name{User: []string{"ci-bad", "ci-good"}[i], Name: "n"})
-		if got := w.index.Lookup(rec.Key()).Rule.Blocked; got != want {
-			t.Errorf("token %d is blocked: %v", i, got)
+		var found store.Found
+		if w.index.Lookup(rec.Key(), &found); found.Rule.Blocked != want {
+			t.Errorf("token %d is blocked: %v", i, found.Rule)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func BenchmarkLookup(b *testing.B) {
 	}
 	x.Apply(&batch)
 	took := make(map[bool]float64)
-	room := new(Room)
+	var f Found
 	for _, known := range []bool{true, false} {
 		key := keyOf(1)
 		if !known {
@@ -27,7 +27,7 @@ func BenchmarkLookup(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("known=%v", known), func(b *testing.B) {
 			for b.Loop() {
-				if f := x.Lookup(key); f.Known() != known || len(f.Credentials(room)) == 0 {
+				if x.Lookup(key, &f); f.Known() != known || len(f.Credentials()) == 0 {
 					b.Fatal("it was not found, or found where it is not")
 				}
 			}

@@ -36,11 +36,12 @@ func (x *Index) checkKeys(b *Batch) error {
 		written[name] = true
 	}
 	taken := make(map[token.Key]Name, len(b.Put))
+	var found row
 	for i := range b.Put {
 		for _, key := range b.Put[i].Keys() {
-			owner, row := x.findKey(key)
+			owner := x.findKey(key, &found)
 			by, twice := taken[key]
-			if twice && by != b.Put[i].Name || owner != 0 && !written[row.Name] {
+			if twice && by != b.Put[i].Name || owner != 0 && !written[found.Name] {
 				return fmt.Errorf("%w: a key belongs to another token", ErrConflict)
 			}
 			taken[key] = b.Put[i].Name

@@ -1,47 +1,47 @@
 package store
 
-// Found is what Lookup has found. Nothing of it is decoded before it is asked
-// for: what is known of a token, and how much, takes no time of whoever has its
-// key and not its secret.
+// Found is what Lookup has found, in memory that it can be used for again.
+// Nothing of it is decoded before it is asked for: what is known of a token, and
+// how much, takes no time of whoever has its key and not its secret. What a Found
+// hands out lies in there, until the next Lookup into it. The zero Found is ready.
 type Found struct {
 	// Rule is what is said about the user.
 	Rule Rule
 
-	row   row
-	known bool
-	room  *Room  // where the first part of the row is decoded
-	rest  string // the other part
+	row    row
+	known  bool
+	begun  bool   // the credentials are decoded, and so is what is before them
+	rest   string // of the row, behind them
+	record Record
+	room   Room // for what the record has lists of
 }
 
 // Known tells whether there is such a token.
 func (f *Found) Known() bool { return f.known }
 
-// Credentials are the token's, in a room, or in new memory if that is nil. For a
-// key that is unknown they are another token's: none of them has the key, and
-// they are there to be compared, which is not to take less time.
-func (f *Found) Credentials(room *Room) []Credential {
-	if room == nil {
-		room = new(Room)
-	}
-	r := &room.record
-	room.lend(r, f.row.Name)
-	f.room = room
-	f.rest, _ = r.decodeHead(f.row.stored, room) // it was decoded as it came in
-	room.keep(r)
+// Credentials are the token's. For a key that is unknown they are another
+// token's: none of them has the key, and they are there to be compared, which is
+// not to take less time.
+func (f *Found) Credentials() []Credential {
+	r := &f.record
+	f.room.lend(r, f.row.Name)
+	f.rest, _ = r.decodeHead(f.row.stored, &f.room) // it was decoded as it came in
+	f.room.keep(r)
+	f.begun = true
 	return r.Credentials
 }
 
-// Record decodes the whole token into a room, or into new memory if that is nil.
-// Of one that Credentials has put there, these stay where they are.
-func (f *Found) Record(room *Room) (*Record, bool) {
+// Record is the whole token, false if there is none. Credentials that were asked
+// for before stay where they are.
+func (f *Found) Record() (*Record, bool) {
 	if !f.known {
 		return nil, false
 	}
-	if room == nil || f.room != room {
-		f.Credentials(room)
+	if !f.begun {
+		f.Credentials()
 	}
-	r := &f.room.record
-	err := r.decodeBody(f.rest)
-	f.room.keep(r)
-	return r, err == nil
+	err := f.record.decodeBody(f.rest)
+	f.rest = ""
+	f.room.keep(&f.record)
+	return &f.record, err == nil
 }

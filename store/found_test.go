@@ -8,28 +8,36 @@ import (
 )
 
 // looked is all that Lookup finds.
-func (x *Index) looked(key token.Key, room *Room) (Record, Rule, bool) {
-	f := x.Lookup(key)
-	r, ok := f.Record(room)
+func (x *Index) looked(key token.Key) (Record, Rule, bool) {
+	var f Found
+	x.Lookup(key, &f)
+	r, ok := f.Record()
 	if !ok {
 		return Record{}, f.Rule, false
 	}
 	return *r, f.Rule, true
 }
 
-// Found as it is decoded in two steps, in the same room, in others, and in none.
+// Found as it is decoded in two steps, in one, and again.
 func TestFoundInSteps(t *testing.T) {
 	full := fullRecord()
 	full.Revision = 1 // as filled has it
 	x := filled(full, record("other", 200))
-	room := new(Room)
-	for name, rooms := range map[string][2]*Room{"one room": {room, room}, "two": {room, new(Room)}, "one and none": {room, nil}, "none": {}} {
-		f := x.Lookup(full.Key())
-		if got := f.Credentials(rooms[0]); len(got) != len(full.Credentials) || got[0].Key != full.Key() {
-			t.Errorf("%s: %+v", name, got)
+	var f Found
+	for range 2 {
+		x.Lookup(full.Key(), &f)
+		credentials := f.Credentials()
+		if len(credentials) != len(full.Credentials) || credentials[0].Key != full.Key() {
+			t.Errorf("%+v", credentials)
 		}
-		if got, ok := f.Record(rooms[1]); !ok || !got.same(&full) {
-			t.Errorf("%s: %+v, %v", name, got, ok)
+		for range 2 {
+			if got, ok := f.Record(); !ok || !got.same(&full) || &got.Credentials[0] != &credentials[0] {
+				t.Errorf("in two steps: %+v, %v", got, ok)
+			}
+		}
+		x.Lookup(full.Key(), &f)
+		if got, ok := f.Record(); !ok || !got.same(&full) {
+			t.Errorf("in one: %+v, %v", got, ok)
 		}
 	}
 }
@@ -37,6 +45,7 @@ func TestFoundInSteps(t *testing.T) {
 // What is found for an unknown key has nothing to do with it, and is there in
 // stores of any size.
 func TestFoundForUnknownKeys(t *testing.T) {
+	var f Found
 	for _, n := range []uint64{0, 1, 100, 5000} {
 		x := &Index{}
 		var b Batch
@@ -47,12 +56,12 @@ func TestFoundForUnknownKeys(t *testing.T) {
 		x.Apply(&b)
 		for i := range uint64(100) {
 			key := keyOf(n + 1 + i)
-			f := x.Lookup(key)
-			cs := f.Credentials(new(Room))
+			x.Lookup(key, &f)
+			cs := f.Credentials()
 			if f.Known() || f.Rule != (Rule{}) || len(cs) == 0 || cs[0].Key == key {
 				t.Errorf("among %d: %+v", n, f)
 			}
-			if r, ok := f.Record(nil); ok || r != nil {
+			if r, ok := f.Record(); ok || r != nil {
 				t.Errorf("among "+strconv.FormatUint(n, 10)+": %+v", r)
 			}
 		}

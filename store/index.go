@@ -36,8 +36,8 @@ type Index struct {
 func (x *Index) ByKey(key token.Key) (Record, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	at, found := x.findKey(key)
-	if at == 0 {
+	var found row
+	if x.findKey(key, &found) == 0 {
 		return Record{}, false
 	}
 	return found.record(nil)
@@ -52,24 +52,21 @@ func (x *Index) ByName(name Name) (Record, bool) {
 
 // Lookup implements Store. For an unknown key it finds the token that would be
 // next to it, whose row takes as long to come from memory as that of a known one.
-func (x *Index) Lookup(key token.Key) Found {
+func (x *Index) Lookup(key token.Key, f *Found) {
 	x.mu.RLock()
-	at, found := x.findKey(key)
-	f := Found{known: at != 0, row: found}
+	f.known, f.begun = x.findKey(key, &f.row) != 0, false
 	if !f.known {
 		f.row = nobody
-		if at = x.byKey.near(x.hashKey(key)); at != 0 {
+		if at := x.byKey.near(x.hashKey(key)); at != 0 {
 			f.row = x.rows.at(at)
 		}
 	}
-	rule := x.rules.of(f.row.User)
+	f.Rule = x.rules.of(f.row.User)
 	x.mu.RUnlock() // a row stays what it is
-	if f.known {
-		f.Rule = rule
-	} else {
+	if !f.known {
+		f.Rule = Rule{}
 		_ = hasKey(f.row.stored, key)
 	}
-	return f
 }
 
 // nobody is found in the place of an unknown key where there is no other token.
@@ -94,12 +91,11 @@ func (x *Index) findName(name Name) place {
 }
 
 // findKey finds the row that a key selects, and its place; 0 if there is none.
-func (x *Index) findKey(key token.Key) (at place, found row) {
-	at = x.byKey.find(x.hashKey(key), func(at place) bool {
-		found = x.rows.at(at)
+func (x *Index) findKey(key token.Key, found *row) place {
+	return x.byKey.find(x.hashKey(key), func(at place) bool {
+		*found = x.rows.at(at)
 		return hasKey(found.stored, key)
 	})
-	return at, found
 }
 
 // begin makes the first hash possible.

@@ -16,16 +16,16 @@ func TestIndexLookup(t *testing.T) {
 	rule := Rule{Blocked: true, Reason: "left"}
 	x.Apply(&Batch{Marks: []Mark{{MarkID: UserRuleID("u"), Value: rule.Value(), Revision: 2}}})
 	for _, key := range []token.Key{{1}, {2}} {
-		if r, got, ok := x.looked(key, nil); !ok || r.Name.Name != "a" || got != rule {
+		if r, got, ok := x.looked(key); !ok || r.Name.Name != "a" || got != rule {
 			t.Errorf("Lookup = %v, %+v, %v", r.Name, got, ok)
 		}
 	}
-	if _, got, ok := x.looked(token.Key{3}, nil); ok || got != (Rule{}) {
+	if _, got, ok := x.looked(token.Key{3}); ok || got != (Rule{}) {
 		t.Errorf("Lookup = %+v, %v for what is not there", got, ok)
 	}
 	// Only rules rule.
 	x.Apply(&Batch{Marks: []Mark{{MarkID: MarkID{OnceUsed, "u"}, Value: Rule{}.Value(), Revision: 3}}})
-	if _, got, _ := x.looked(token.Key{1}, nil); got != rule {
+	if _, got, _ := x.looked(token.Key{1}); got != rule {
 		t.Errorf("the rule is %+v after another mark, want %+v", got, rule)
 	}
 }
@@ -38,9 +38,9 @@ func TestLookupAllocatesNothing(t *testing.T) {
 	for i, pattern := range []string{"/users/**/x*", "*b*", "u*"} {
 		x.Apply(&Batch{Marks: []Mark{{MarkID: UserRuleID(pattern), Value: Rule{}.Value(), Revision: Revision(i + 2)}}})
 	}
-	room := new(Room)
+	var f Found
 	allocs := testing.AllocsPerRun(100, func() {
-		if _, _, ok := x.looked(token.Key{1}, room); !ok {
+		if x.Lookup(token.Key{1}, &f); !f.Known() {
 			t.Error("the token is not there")
 		}
 	})
@@ -59,7 +59,7 @@ func TestIndexAppliesAtOnce(t *testing.T) {
 	for range 2 {
 		readers.Go(func() {
 			for !done.Load() {
-				r, rule, ok := x.looked(token.Key{1}, nil)
+				r, rule, ok := x.looked(token.Key{1})
 				if ok && rule.Reason != strconv.FormatUint(r.Generation, 10) {
 					t.Errorf("Lookup gives a token at %d with a rule at %s", r.Generation, rule.Reason)
 					return
@@ -118,8 +118,8 @@ func TestIndexLoad(t *testing.T) {
 	b := Batch{Put: []Record{record("a", 5)}, Delete: []Name{{"u", "b"}}, Marks: []Mark{{MarkID: UserRuleID("u"), Value: "a", Revision: 3}}}
 	for range 2 {
 		for key := range byte(6) {
-			want, wantRule, wantOK := applied.looked(token.Key{key}, nil)
-			got, rule, ok := loaded.looked(token.Key{key}, nil)
+			want, wantRule, wantOK := applied.looked(token.Key{key})
+			got, rule, ok := loaded.looked(token.Key{key})
 			if got.Name != want.Name || rule != wantRule || ok != wantOK {
 				t.Errorf("Lookup = %v, %+v, %v, want %v, %+v, %v", got.Name, rule, ok, want.Name, wantRule, wantOK)
 			}

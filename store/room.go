@@ -5,7 +5,6 @@ import "net/netip"
 // Room is memory for one Record at a time, so that a Lookup need not allocate.
 // The zero Room is ready.
 type Room struct {
-	record       Record // of a Found
 	scopes, sets []string
 	ips          []netip.Prefix
 	labels       []Label

@@ -113,10 +113,11 @@ func TestIndexReadersWhileCompacting(t *testing.T) {
 	var readers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
-			room := new(Room)
+			var f Found
 			for !done.Load() {
 				i := rand.Uint64N(tokens)
-				r, _, ok := x.looked(keyOf(i), room)
+				x.Lookup(keyOf(i), &f)
+				r, ok := f.Record()
 				if !ok || r.Key() != keyOf(i) || r.Name.Name != strconv.FormatUint(i, 10) ||
 					strings.Trim(r.Description, strconv.FormatUint(r.Generation%10, 10)) != "" {
 					t.Errorf("token %d is %v, %v", i, r.Name, ok)
@@ -165,8 +166,8 @@ func TestIndexCollisions(t *testing.T) {
 	}
 }
 
-// A room has only what was looked up last.
-func TestRoom(t *testing.T) {
+// A Found has only what was looked up last.
+func TestFoundIsUsedAgain(t *testing.T) {
 	full, plain, sealed, former := fullRecord(), record("plain", 20), record("sealed", 21, 22), record("former", 23, 24)
 	for i := range 2 {
 		sealed.Credentials[i].Extra = &Extra{Sealed: []byte("sealed")}
@@ -174,18 +175,19 @@ func TestRoom(t *testing.T) {
 	}
 	all := []Record{full, plain, sealed, former}
 	x := filled(all...)
-	room := new(Room)
+	var f Found
 	for i := range all {
 		for j := range all {
 			for _, want := range []*Record{&all[i], &all[j]} {
-				if r, _, _ := x.looked(want.Key(), room); !r.same(want) {
+				x.Lookup(want.Key(), &f)
+				if r, _ := f.Record(); !r.same(want) {
 					t.Errorf("Lookup = %+v, want %+v", r, want)
 				}
 			}
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { x.looked(sealed.Key(), room) }); n != 0 {
-		t.Errorf("a lookup into a room allocates %v times", n)
+	if n := testing.AllocsPerRun(100, func() { x.Lookup(sealed.Key(), &f); f.Record() }); n != 0 {
+		t.Errorf("a lookup allocates %v times", n)
 	}
 }
 

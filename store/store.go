@@ -92,8 +92,8 @@ type Store interface {
 
 	// Lookup finds what ByKey finds, and what is said about its user, both at
 	// one moment. Of several rules that match the user the one with the most
-	// specific pattern holds.
-	Lookup(token.Key) Found
+	// specific pattern holds. What the Found had before is gone.
+	Lookup(token.Key, *Found)
 
 	// Revoked tells whether a key was revoked, for everybody or for that user.
 	Revoked(key token.Key, user string) bool

@@ -143,11 +143,18 @@ func (l *Local) Tokens(ctx context.Context, f TokenFilter) iter.Seq2[Token, erro
 			if !ok {
 				continue
 			}
-			if t := newToken(&rec, l.Store.Lookup(rec.Key()).Rule, uses[rec.ID], now); f.Admits(&t, now) && !yield(t, nil) {
+			if t := newToken(&rec, l.ruleOf(&rec), uses[rec.ID], now); f.Admits(&t, now) && !yield(t, nil) {
 				return
 			}
 		}
 	}
+}
+
+// ruleOf is what is said about the user of a token.
+func (l *Local) ruleOf(rec *store.Record) store.Rule {
+	var found store.Found
+	l.Store.Lookup(rec.Key(), &found)
+	return found.Rule
 }
 
 // History implements Service.
@@ -195,5 +202,5 @@ func (l *Local) Verify(_ context.Context, q Question) (Verdict, error) {
 	if d.Reason != verify.Yes {
 		return Verdict{Reason: d.Reason.String(), Message: d.Reason.Message()}, nil
 	}
-	return Verdict{Active: true, Key: &d.Presented, User: d.Record.User, Name: d.Record.Name.Name}, nil
+	return Verdict{Active: true, Key: &d.Credential.Key, User: d.Record.User, Name: d.Record.Name.Name}, nil
 }

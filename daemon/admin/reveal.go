@@ -38,7 +38,7 @@ func (l *Local) Token(ctx context.Context, called string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	return newToken(&rec, l.Store.Lookup(rec.Key()).Rule, uses[rec.ID], l.Now()), nil
+	return newToken(&rec, l.ruleOf(&rec), uses[rec.ID], l.Now()), nil
 }
 
 // Reveal implements Service.

@@ -29,7 +29,7 @@ func BenchmarkDecision(b *testing.B) {
 					b.Errorf("%v", d.Reason)
 				}
 				if counting {
-					r.Count(store.Used{Token: d.Record.ID, Name: d.Record.Name, Key: d.Presented, CredentialUse: store.CredentialUse{
+					r.Count(store.Used{Token: d.Record.ID, Name: d.Record.Name, Key: d.Presented(), CredentialUse: store.CredentialUse{
 						Number: d.Credential.Number, Use: store.Use{At: now, Count: 1},
 					}})
 				}

@@ -48,9 +48,9 @@ type counted struct {
 	lookups int
 }
 
-func (c *counted) Lookup(key token.Key) store.Found {
+func (c *counted) Lookup(key token.Key, f *store.Found) {
 	c.lookups++
-	return c.Tokens.Lookup(key)
+	c.Tokens.Lookup(key, f)
 }
 
 // every is a text of each kind, by what is said to it.
@@ -115,12 +115,12 @@ func TestAskFormats(t *testing.T) {
 	e := everyKind(t)
 	for name, tok := range e.good {
 		d := e.register().Ask(question(tok.Reveal()), noon)
-		if d.Reason != Yes || d.Presented != tok.Key || d.Record.Name.Name != name {
-			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented, d.Record.Name.Name)
+		if d.Reason != Yes || d.Presented() != tok.Key || d.Record.Name.Name != name {
+			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented(), d.Record.Name.Name)
 		}
 	}
 	for name, text := range e.bad {
-		if d := e.register().Ask(question(text), noon); d.Reason != InvalidToken || !d.Presented.IsZero() || d.Record != nil {
+		if d := e.register().Ask(question(text), noon); d.Reason != InvalidToken || !d.Presented().IsZero() || d.Record != nil {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}

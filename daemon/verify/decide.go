@@ -13,18 +13,27 @@ import (
 // Decision is what a gate says to a presented token.
 type Decision struct {
 	Reason Reason
-	// Presented is the key of the presented token, Record the token that it
-	// belongs to, and Credential the one of it that was proven. All are zero
-	// unless the secret was right.
-	Presented  token.Key
+	// Record is the token that the presented one is, and Credential the one of
+	// its credentials that was proven. Both are nil unless the secret was right.
 	Record     *store.Record
 	Credential *store.Credential
-	room       *store.Room // where the record is
 	// Outdated: today the store would keep the credential in another form,
 	// which is made of Digest.
 	Outdated bool
-	Digest   token.Digest
+
+	inquiry *inquiry // where they lie; nil if they are
 }
+
+// Presented is the key of the presented token, zero unless its secret was right.
+func (d *Decision) Presented() token.Key {
+	if d.Credential == nil {
+		return token.Key{}
+	}
+	return d.Credential.Key
+}
+
+// Digest is that of the presented token, whose secret was right.
+func (d *Decision) Digest() token.Digest { return d.inquiry.token.Digest() }
 
 // used is the use that a yes to a client is.
 func (d *Decision) used(client netip.Addr, now time.Time) store.Used {
@@ -36,25 +45,36 @@ func (d *Decision) used(client netip.Addr, now time.Time) store.Used {
 
 // identity is what a yes at the gate tells.
 func (d *Decision) identity(g *Gate) *identity {
-	return &identity{d.Presented, d.Record, store.ExpandScopes(d.Record, g.ScopeSets)}
+	return &identity{d.Presented(), d.Record, store.ExpandScopes(d.Record, g.ScopeSets)}
 }
 
-// rooms are spare, so that records need no new memory.
-var rooms = sync.Pool{New: func() any { return new(store.Room) }}
+// inquiry is a presented token, and what was found for it.
+type inquiry struct {
+	token token.Token
+	found store.Found
+}
+
+// spare is memory for what is asked next.
+var spare = sync.Pool{New: func() any { return new(inquiry) }}
+
+func (i *inquiry) release() {
+	i.token = token.Token{} // its text is a part of a request
+	spare.Put(i)
+}
 
 // Release gives back the memory of Record and of Credential, which must not be
 // looked at any more: the next decision will be in there. Decisions that
 // are not released are collected as garbage.
 func (d *Decision) Release() {
-	if d.room != nil {
-		rooms.Put(d.room)
+	if d.inquiry != nil {
+		d.inquiry.release()
 	}
 	*d = Decision{Reason: d.Reason}
 }
 
 // Tokens is what a Register looks in. store.Store is one.
 type Tokens interface {
-	Lookup(token.Key) store.Found
+	Lookup(token.Key, *store.Found)
 	HasOpaque() bool
 	Revoked(key token.Key, user string) bool
 }
@@ -81,61 +101,60 @@ type Question struct {
 // as another. It allocates only for an imported token, and where a route has to
 // be found.
 func (r *Register) Ask(q *Question, now time.Time) Decision {
-	room, _ := rooms.Get().(*store.Room) // nothing else is in there
-	d := r.askAny(q, room, now)
-	if d.Reason == InvalidToken {
-		rooms.Put(room)
-	} else {
-		d.room = room
+	i, _ := spare.Get().(*inquiry) // nothing else is in there
+	d := r.askAny(q, i, now)
+	if d.inquiry != i {
+		i.release()
 	}
 	return d
 }
 
-func (r *Register) askAny(q *Question, room *store.Room, now time.Time) Decision {
-	native, isNative := r.Formats.Native(q.Text)
+func (r *Register) askAny(q *Question, i *inquiry, now time.Time) Decision {
+	isNative := r.Formats.Native(q.Text, &i.token)
 	if !isNative {
-		native = decoy
+		i.token = decoy
 	}
-	d := r.ask(native, q, room, now)
+	d := r.ask(q, i, now)
 	if d.Reason != InvalidToken || !r.Tokens.HasOpaque() {
 		return d
 	}
+	native := i.token.Key
 	opaque, ok := token.ParseOpaque(q.Text)
 	if !ok {
 		opaque = decoy
 	}
-	d = r.ask(opaque, q, room, now)
+	i.token = opaque
+	d = r.ask(q, i, now)
 	isImported := d.Reason == InvalidToken
 	if isImported {
-		d = r.askImported(opaque, q, now)
+		d = r.askImported(q, &opaque, now)
 	}
 	if d.Reason == InvalidToken {
 		return d
 	}
 	user := d.Record.User
-	if isNative && r.Tokens.Revoked(native.Key, user) || isImported && r.Tokens.Revoked(opaque.Key, user) {
+	if isNative && r.Tokens.Revoked(native, user) || isImported && r.Tokens.Revoked(opaque.Key, user) {
 		return Decision{Reason: InvalidToken}
 	}
 	return d
 }
 
 // ask decides on a token by its own key and digest.
-func (r *Register) ask(presented token.Token, q *Question, room *store.Room, now time.Time) Decision {
-	found := r.Tokens.Lookup(presented.Key)
-	c := proven(found.Credentials(room), r.Keys, presented, now)
-	return r.decision(&found, c, room, presented, q, now)
+func (r *Register) ask(q *Question, i *inquiry, now time.Time) Decision {
+	r.Tokens.Lookup(i.token.Key, &i.found)
+	return r.decision(q, i, proven(i.found.Credentials(), &r.Keys, &i.token, now), now)
 }
 
 // askImported decides on a token by what other products may have kept of it.
 // All imports are asked, whichever has it (invariant 3), so what one of them
-// has found is not put into a room that the next one would need.
-func (r *Register) askImported(presented token.Token, q *Question, now time.Time) Decision {
+// has found is not put where the next one finds something.
+func (r *Register) askImported(q *Question, presented *token.Token, now time.Time) Decision {
 	d := Decision{Reason: InvalidToken}
 	for _, digest := range r.Keys.Imported(presented.Reveal()) {
-		found, room := r.Tokens.Lookup(digest.Key()), new(store.Room)
-		c := provenImported(found.Credentials(room), &digest, now)
-		if c != nil {
-			d = r.decision(&found, c, room, presented, q, now)
+		i := &inquiry{token: *presented}
+		r.Tokens.Lookup(digest.Key(), &i.found)
+		if c := provenImported(i.found.Credentials(), &digest, now); c != nil {
+			d = r.decision(q, i, c, now)
 		}
 	}
 	return d
@@ -143,17 +162,17 @@ func (r *Register) askImported(presented token.Token, q *Question, now time.Time
 
 // decision decides on what was found. Only the rest of a proven token is looked
 // at: how long that is, nobody else is to learn from the time that it takes.
-func (r *Register) decision(found *store.Found, c *store.Credential, room *store.Room, presented token.Token, q *Question, now time.Time) Decision {
+func (r *Register) decision(q *Question, i *inquiry, c *store.Credential, now time.Time) Decision {
 	if c == nil {
 		return Decision{Reason: InvalidToken}
 	}
-	rec, ok := found.Record(room)
+	rec, ok := i.found.Record()
 	if !ok || q.User != "" && q.User != rec.User {
 		return Decision{Reason: InvalidToken}
 	}
 	return Decision{
-		Reason: Decide(rec, found.Rule, c, q.Gate, &q.Request, now), Presented: c.Key, Record: rec, Credential: c,
-		Outdated: c.Imported() != nil || r.Keys.Outdated(c.Pepper), Digest: presented.Digest(),
+		Reason: Decide(rec, i.found.Rule, c, q.Gate, &q.Request, now), Record: rec, Credential: c,
+		Outdated: c.Imported() != nil || r.Keys.Outdated(c.Pepper), inquiry: i,
 	}
 }
 
@@ -184,7 +203,7 @@ func Decide(rec *store.Record, rule store.Rule, proven *store.Credential, gate *
 // nil if it is none that was not replaced, or whose grace lasts. A regenerated secret
 // keeps its key, so both credentials can have it. Every form of the digest is
 // computed, and one is compared, for unknown keys too (invariant 3).
-func proven(credentials []store.Credential, keys token.Keyring, presented token.Token, now time.Time) (found *store.Credential) {
+func proven(credentials []store.Credential, keys *token.Keyring, presented *token.Token, now time.Time) (found *store.Credential) {
 	compared := false
 	for form := range keys.Forms() {
 		digest, under := keys.Form(form, presented.Digest())

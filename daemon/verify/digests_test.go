@@ -78,10 +78,10 @@ func TestAskForms(t *testing.T) {
 	e, r, outdated := everyForm(t)
 	for name, tok := range e.good {
 		d := r.Ask(question(tok.Reveal()), noon)
-		if d.Reason != Yes || d.Record.Name.Name != name || d.Credential == nil || d.Presented != d.Record.Key() {
-			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented, d.Record.Name.Name)
+		if d.Reason != Yes || d.Record.Name.Name != name || d.Credential == nil || d.Presented() != d.Record.Key() {
+			t.Errorf("%s: %v to %s, %s", name, d.Reason, d.Presented(), d.Record.Name.Name)
 		}
-		if d.Outdated != outdated[name] || !d.Digest.Equal(tok.Digest()) {
+		if d.Outdated != outdated[name] || !d.Digest().Equal(tok.Digest()) {
 			t.Errorf("%s: outdated: %v", name, d.Outdated)
 		}
 	}
@@ -127,7 +127,7 @@ func TestFormerKeyProvesNothing(t *testing.T) {
 	if d := r.Ask(question(former.Reveal()), noon); d.Reason != InvalidToken {
 		t.Errorf("the former key: %v", d.Reason)
 	}
-	if d := r.Ask(question(tok.Reveal()), noon); d.Reason != Yes || d.Presented != tok.Key {
+	if d := r.Ask(question(tok.Reveal()), noon); d.Reason != Yes || d.Presented() != tok.Key {
 		t.Errorf("the token: %v", d.Reason)
 	}
 }

@@ -102,7 +102,7 @@ func (i *Introspector) introspect(w http.ResponseWriter, r *http.Request) {
 	sets, now := i.Rules().ScopeSets, i.Now()
 	d := i.Ask(&Question{Text: text, Gate: &Gate{alone: true}}, now)
 	defer d.Release()
-	i.tell(IntrospectGate, d.Reason, d.Presented)
+	i.tell(IntrospectGate, d.Reason, d.Presented())
 	if d.Reason != Yes {
 		writeJSON(w, http.StatusOK, struct {
 			Active bool `json:"active"`
@@ -161,7 +161,7 @@ func introspection(d *Decision, sets map[string][]string) active {
 	rec := d.Record
 	a := active{
 		Active: true, Scope: strings.Join(store.ExpandScopes(rec, sets), " "),
-		Username: rec.User, Sub: rec.User, TokenType: "Bearer", Aud: rec.Audience, Jti: d.Presented,
+		Username: rec.User, Sub: rec.User, TokenType: "Bearer", Aud: rec.Audience, Jti: d.Presented(),
 		Exp: seconds(ends(rec, d.Credential)), Iat: seconds(d.Credential.IssuedAt), Nbf: seconds(rec.NotBefore),
 		Name: rec.Name.Name, Type: rec.Type.String(), AllowedIPs: rec.AllowedIPs,
 	}

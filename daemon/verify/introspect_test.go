@@ -159,10 +159,9 @@ type ruled struct {
 	rule store.Rule
 }
 
-func (r ruled) Lookup(key token.Key) store.Found {
-	f := r.Tokens.Lookup(key)
+func (r ruled) Lookup(key token.Key, f *store.Found) {
+	r.Tokens.Lookup(key, f)
 	f.Rule = r.rule
-	return f
 }
 
 // What needs a request to be judged is told, and left to who has the request.

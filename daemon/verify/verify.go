@@ -172,7 +172,7 @@ func (h *Handler) judge(s *said) (Decision, *Gate) {
 	}
 	q, now := Question{Gate: gate}, h.Now()
 	d := h.decide(s, &q, behind, rules, now)
-	h.tell(gate.Name, d.Reason, d.Presented)
+	h.tell(gate.Name, d.Reason, d.Presented())
 	if d.Reason == Yes {
 		h.count(&d, q.Request.Client, now)
 	}
@@ -188,7 +188,7 @@ func (h *Handler) tell(gate string, reason Reason, key token.Key) {
 // count tells of a yes to a client.
 func (h *Handler) count(d *Decision, client netip.Addr, now time.Time) {
 	if d.Outdated && h.Outdated != nil {
-		h.Outdated(d.Credential.Key, d.Digest)
+		h.Outdated(d.Credential.Key, d.Digest())
 	}
 	if h.Used != nil {
 		h.Used(d.used(client, now))

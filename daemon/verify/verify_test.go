@@ -54,7 +54,7 @@ func goodRecord(t *testing.T) store.Record {
 
 // decide asks of a presented token what it proves, and decides.
 func decide(rec *store.Record, rule store.Rule, presented token.Token, gate *Gate, req *Request, now time.Time) Reason {
-	return Decide(rec, rule, proven(rec.Credentials, token.Keyring{}, presented, now), gate, req, now)
+	return Decide(rec, rule, proven(rec.Credentials, &token.Keyring{}, &presented, now), gate, req, now)
 }
 
 func TestDecide(t *testing.T) {
@@ -136,7 +136,7 @@ func TestAskTellsNothingOfATokenWithoutItsSecret(t *testing.T) {
 	index.Apply(&store.Batch{Put: []store.Record{goodRecord(t)}})
 	for _, text := range []string{wrongSecret, otherToken, "nonsense", ""} {
 		d := (&Register{Tokens: &index}).Ask(question(text), noon)
-		if d.Reason != InvalidToken || d.Record != nil || !d.Presented.IsZero() {
+		if d.Reason != InvalidToken || d.Record != nil || !d.Presented().IsZero() {
 			t.Errorf("%q: %+v", text, d)
 		}
 	}

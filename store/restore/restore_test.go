@@ -372,7 +372,8 @@ func TestRestoreElsewhere(t *testing.T) {
 	if last := ledger[len(ledger)-2]; !slices.Equal(last.Patch[:8], []byte{0, 0, 0, 0, 0, 0, 3, 0xea}) {
 		t.Errorf("the own entries come %+v", last.Patch)
 	}
-	if f := st.Lookup(key(8)); !f.Known() || !f.Rule.Blocked {
+	var f store.Found
+	if st.Lookup(key(8), &f); !f.Known() || !f.Rule.Blocked {
 		t.Errorf("described is %+v, %v: let in by a rule of another store", f.Rule, f.Known())
 	}
 	if diff.Add.Count != 8 || diff.Drop.Count != 1 {

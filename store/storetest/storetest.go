@@ -244,8 +244,9 @@ func (b *bench) checkForms(s state) {
 
 // looked is all that Lookup finds.
 func looked(s store.Store, key token.Key) (store.Record, store.Rule, bool) {
-	f := s.Lookup(key)
-	r, ok := f.Record(nil)
+	var f store.Found
+	s.Lookup(key, &f)
+	r, ok := f.Record()
 	if !ok {
 		return store.Record{}, f.Rule, false
 	}

@@ -102,7 +102,7 @@ func (s *Store) CountFrom(dir string) int { return s.store().CountFrom(dir) }
 func (s *Store) Mark(id store.MarkID) (store.Mark, bool) { return s.store().Mark(id) }
 
 // Lookup implements store.Store.
-func (s *Store) Lookup(key token.Key) store.Found { return s.store().Lookup(key) }
+func (s *Store) Lookup(key token.Key, f *store.Found) { s.store().Lookup(key, f) }
 
 // HasOpaque implements store.Store.
 func (s *Store) HasOpaque() bool { return s.store().HasOpaque() }

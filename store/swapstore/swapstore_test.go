@@ -65,7 +65,8 @@ func TestExchange(t *testing.T) {
 			return nil
 		})
 	}, func(store.Store) (store.Store, error) {
-		if f := s.Lookup(token.Key{1}); !f.Known() { // and does not wait
+		var f store.Found
+		if s.Lookup(token.Key{1}, &f); !f.Known() { // and does not wait
 			t.Error("the old store is gone before the new one is there")
 		}
 		return second, first.Close()

@@ -12,8 +12,9 @@ func BenchmarkPresented(b *testing.B) {
 		text := benchText(b, kind)
 		b.Run(kind.String(), func(b *testing.B) {
 			b.ReportAllocs()
+			var t Token
 			for b.Loop() {
-				formats.Native(text)
+				formats.Native(text, &t)
 				ParseOpaque(text)
 			}
 		})

@@ -71,19 +71,20 @@ func (f Formats) Parse(text string) (Token, error) {
 	return Token{}, errOpaque
 }
 
-// Native reads a token that is presented as a standard or prefixed one. What it
-// finds, and what it does not, may yet be in the store as an opaque one: the text
-// may have been imported before its prefix was configured.
-func (f Formats) Native(text string) (Token, bool) {
-	if t, err := Parse(text); err == nil {
-		return t, true
+// Native reads a token that is presented as a standard or prefixed one, into t,
+// where it stays as it is if there is none. What it finds, and what it does not,
+// may yet be in the store as an opaque one: the text may have been imported before
+// its prefix was configured.
+func (f Formats) Native(text string, t *Token) bool {
+	if raw, ok := decodeStandard(text); ok {
+		return t.set(Standard, &raw, text)
 	}
 	prefix, found := f.prefixOf(text)
 	if !found {
-		return Token{}, false
+		return false
 	}
-	t, err := parsePrefixed(prefix, text)
-	return t, err == nil
+	raw, err := decodePrefixed(prefix, text)
+	return err == nil && t.set(Prefixed, &raw, text)
 }
 
 // ReplacePrefixed puts with in the place of every token in a text that has a

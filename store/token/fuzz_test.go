@@ -26,7 +26,8 @@ func FuzzFormats(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		tok, err := formats.Parse(text)
-		known, ok := formats.Native(text)
+		var known Token
+		ok := formats.Native(text, &known)
 		opaque, okOpaque := ParseOpaque(text)
 		if err != nil {
 			if refusal(err) == err.Error() {

@@ -15,8 +15,10 @@ func ParseOpaque(text string) (Token, bool) {
 	}
 	var buf [maxOpaque]byte // converting text to bytes would allocate
 	n := copy(buf[:], text)
-	secret := newSecret(text, sha256.Sum256(buf[:n]))
-	return Token{Key: secret.digest.OpaqueKey(), Secret: secret, kind: Opaque}, true
+	t := Token{kind: Opaque}
+	t.Secret.set(text, sha256.Sum256(buf[:n]))
+	t.Key = t.Digest().OpaqueKey()
+	return t, true
 }
 
 // isPrintable tells whether text is ASCII without spaces and control

@@ -121,12 +121,20 @@ func (t Token) Digest() Digest { return t.Secret.digest }
 
 // native is the standard or prefixed token whose text spells raw. There is none
 // if the key is no UUID of version 4.
-func native(kind Kind, raw [rawSize]byte, text string) (Token, bool) {
+func native(kind Kind, raw [rawSize]byte, text string) (t Token, ok bool) {
+	ok = t.set(kind, &raw, text)
+	return t, ok
+}
+
+// set makes the token the one that native is; if there is none, it stays as it is.
+func (t *Token) set(kind Kind, raw *[rawSize]byte, text string) bool {
 	key := Key(raw[:keySize])
 	if !key.IsVersion4() {
-		return Token{}, false
+		return false
 	}
-	return Token{Key: key, Secret: newSecret(text, sha256.Sum256(raw[keySize:])), kind: kind}, true
+	t.Key, t.kind = key, kind
+	t.Secret.set(text, sha256.Sum256(raw[keySize:]))
+	return true
 }
 
 func decodeStandard(text string) (raw [rawSize]byte, ok bool) {
