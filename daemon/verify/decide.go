@@ -111,29 +111,36 @@ func (r *Register) Ask(q *Question, now time.Time) Decision {
 
 func (r *Register) askAny(q *Question, i *inquiry, now time.Time) Decision {
 	isNative := r.Formats.Native(q.Text, &i.token)
-	if !isNative {
-		i.token = decoy
-	}
-	d := r.ask(q, i, now)
-	if d.Reason != InvalidToken || !r.Tokens.HasOpaque() {
-		return d
-	}
 	native := i.token.Key
+	d := Decision{Reason: InvalidToken}
+	if isNative {
+		d = r.ask(q, i, now)
+	}
+	if d.Reason == InvalidToken && r.Tokens.HasOpaque() {
+		d = r.askOpaque(q, i, now)
+		if d.Reason != InvalidToken && isNative && r.Tokens.Revoked(native, d.Record.User) {
+			d = Decision{Reason: InvalidToken}
+		}
+	}
+	if d.Reason == InvalidToken && !isNative {
+		i.token = decoy
+		r.ask(q, i, now) // a no takes the same lookups (invariant 3)
+	}
+	return d
+}
+
+// askOpaque decides on what is no token of the formats.
+func (r *Register) askOpaque(q *Question, i *inquiry, now time.Time) Decision {
 	opaque, ok := token.ParseOpaque(q.Text)
 	if !ok {
 		opaque = decoy
 	}
 	i.token = opaque
-	d = r.ask(q, i, now)
-	isImported := d.Reason == InvalidToken
-	if isImported {
-		d = r.askImported(q, &opaque, now)
-	}
-	if d.Reason == InvalidToken {
+	if d := r.ask(q, i, now); d.Reason != InvalidToken {
 		return d
 	}
-	user := d.Record.User
-	if isNative && r.Tokens.Revoked(native, user) || isImported && r.Tokens.Revoked(opaque.Key, user) {
+	d := r.askImported(q, &opaque, now)
+	if d.Reason != InvalidToken && r.Tokens.Revoked(opaque.Key, d.Record.User) {
 		return Decision{Reason: InvalidToken}
 	}
 	return d
