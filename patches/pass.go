@@ -197,14 +197,17 @@ func (d *Dir) wake(now time.Time) time.Time {
 			next = t
 		}
 	}
-	for _, it := range d.claims {
-		sooner(it.until)
-	}
-	for _, it := range d.files {
-		if it.ready {
+	waits := func(it *item) {
+		if it.ready && d.pause.After(now) { // otherwise it is behind a claim
 			sooner(d.pause)
 		}
 		sooner(it.until)
+	}
+	for _, it := range d.claims {
+		waits(it)
+	}
+	for _, it := range d.files {
+		waits(it)
 	}
 	if d.keep != nil {
 		sooner(d.keep.sweepAt)

@@ -128,3 +128,18 @@ func TestUnclaimableIsTriedAgain(t *testing.T) {
 	td.Logged("patch waits", 1)
 	td.NoClaims()
 }
+
+// Nor is a claim that was put off before left until the next scan.
+func TestHandlerIsNotReadyForAClaim(t *testing.T) {
+	td := newDropDir(t)
+	td.ledger.full = true
+	td.Drop("a.yaml", "a")
+	td.Pass()
+	td.ledger.full, td.ledger.unready = false, errors.New("the disk is full")
+	if next := td.After(putOffMin).Pass(); next != readyWait {
+		t.Errorf("comes back after %v, want %v", next, readyWait)
+	}
+	td.ledger.unready = nil
+	td.After(readyWait).Pass()
+	td.Applied("a")
+}
