@@ -55,7 +55,7 @@ func keeping(t *testing.T) (l *Local, texts []string) {
 	}
 	made(token.Generate(rand.Reader))
 	made(token.Generate(rand.Reader))
-	made(token.GenerateFor(all[1].Key, rand.Reader))
+	made(token.Formats{}.GenerateFor(all[1].Key, rand.Reader))
 	made(token.Generate(rand.Reader))
 	all[2].GoodUntil = noon
 	all[0].Extra.Former = token.Key{7}

@@ -146,16 +146,13 @@ func (f Formats) GenerateFor(key Key, random io.Reader) (Token, error) {
 	if _, err := io.ReadFull(random, raw[keySize:]); err != nil {
 		return Token{}, err
 	}
-	t, _ := native(f.spell(raw))
-	return t, nil
-}
-
-// spell writes raw in the configured form.
-func (f Formats) spell(raw [rawSize]byte) (Kind, [rawSize]byte, string) {
+	var t Token
 	if f.own == "" {
-		return Standard, raw, encodeStandard(raw)
+		t.set(Standard, &raw, encodeStandard(raw))
+	} else {
+		t.set(Prefixed, &raw, encodePrefixed(f.own, raw))
 	}
-	return Prefixed, raw, encodePrefixed(f.own, raw)
+	return t, nil
 }
 
 // prefixOf finds the longest known prefix that text has. A shorter one need not

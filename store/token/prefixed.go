@@ -41,16 +41,12 @@ var digitOf = func() (values [256]byte) {
 }()
 
 // parsePrefixed reads a text that begins with prefix and joint.
-func parsePrefixed(prefix, text string) (Token, error) {
+func parsePrefixed(prefix, text string) (t Token, err error) {
 	raw, err := decodePrefixed(prefix, text)
-	if err != nil {
-		return Token{}, err
+	if err == nil && !t.set(Prefixed, &raw, text) {
+		err = ErrBody
 	}
-	t, ok := native(Prefixed, raw, text)
-	if !ok {
-		return Token{}, ErrBody
-	}
-	return t, nil
+	return t, err
 }
 
 // decodePrefixed reads what parsePrefixed does. The checksum is judged before

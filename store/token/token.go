@@ -89,12 +89,8 @@ type Token struct {
 
 // Parse reads the text of a standard token. Its error is an ErrMalformed.
 func Parse(text string) (Token, error) {
-	raw, ok := decodeStandard(text)
-	if !ok {
-		return Token{}, errStandard
-	}
-	t, ok := native(Standard, raw, text)
-	if !ok {
+	var t Token
+	if raw, ok := decodeStandard(text); !ok || !t.set(Standard, &raw, text) {
 		return Token{}, errStandard
 	}
 	return t, nil
@@ -103,11 +99,6 @@ func Parse(text string) (Token, error) {
 // Generate makes a new standard token from 32 bytes of random, which is
 // crypto/rand.Reader outside tests. It fails only if random does.
 func Generate(random io.Reader) (Token, error) { return Formats{}.Generate(random) }
-
-// GenerateFor makes a new standard token for a key as Formats.GenerateFor does.
-func GenerateFor(key Key, random io.Reader) (Token, error) {
-	return Formats{}.GenerateFor(key, random)
-}
 
 // Kind is the token's format.
 func (t Token) Kind() Kind { return t.kind }
@@ -119,14 +110,8 @@ func (t Token) Reveal() string { return t.Secret.reveal() }
 // Digest is what a store keeps of the token.
 func (t Token) Digest() Digest { return t.Secret.digest }
 
-// native is the standard or prefixed token whose text spells raw. There is none
-// if the key is no UUID of version 4.
-func native(kind Kind, raw [rawSize]byte, text string) (t Token, ok bool) {
-	ok = t.set(kind, &raw, text)
-	return t, ok
-}
-
-// set makes the token the one that native is; if there is none, it stays as it is.
+// set makes the token the standard or prefixed one whose text spells raw. There is
+// none, and it stays as it is, if the key is no UUID of version 4.
 func (t *Token) set(kind Kind, raw *[rawSize]byte, text string) bool {
 	key := Key(raw[:keySize])
 	if !key.IsVersion4() {

@@ -73,7 +73,7 @@ func TestGenerateRoundTrip(t *testing.T) {
 	if again.Key != tok.Key || !again.Digest().Equal(tok.Digest()) {
 		t.Error("a generated token does not parse to itself")
 	}
-	renewed, err := GenerateFor(tok.Key, rand.Reader)
+	renewed, err := Formats{}.GenerateFor(tok.Key, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
