@@ -17,7 +17,7 @@ import (
 // action, which is commonAction, for a credential's number, which is the
 // generation, and for the times after +: they are as created at, and stored as
 // what they differ from it. A record begins with what its credentials take to be
-// decoded (headFields), so that they are found in the same time however long the
+// decoded (decodeHead), so that they are found in the same time however long the
 // rest is.
 //
 //	record      1 description   2 type         3 scope*        4 scope set*

@@ -23,23 +23,22 @@ func (f *Found) Known() bool { return f.known }
 // token's: none of them has the key, and they are there to be compared, which is
 // not to take less time.
 func (f *Found) Credentials() []Credential {
-	r := &f.record
-	f.room.lend(r, f.row.Name)
-	f.rest, _ = r.decodeHead(f.row.stored, &f.room) // it was decoded as it came in
-	f.room.keep(r)
-	f.begun = true
-	return r.Credentials
+	if r := &f.record; !f.begun {
+		f.room.lend(r, f.row.Name)
+		f.rest, _ = r.decodeHead(f.row.stored, &f.room) // it was decoded as it came in
+		f.room.keep(r)
+		f.begun = true
+	}
+	return f.record.Credentials
 }
 
-// Record is the whole token, false if there is none. Credentials that were asked
-// for before stay where they are.
+// Record is the whole token, false if there is none. Its Credentials are those
+// that were asked for before.
 func (f *Found) Record() (*Record, bool) {
 	if !f.known {
 		return nil, false
 	}
-	if !f.begun {
-		f.Credentials()
-	}
+	f.Credentials()
 	err := f.record.decodeBody(f.rest)
 	f.rest = ""
 	f.room.keep(&f.record)

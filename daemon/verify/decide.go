@@ -97,9 +97,9 @@ type Question struct {
 
 // Ask looks the text of a token up and decides on it: as a token of the formats
 // or, unless that is one of the store's, as an opaque one, or then as one that
-// another product digested; a text that was revoked as one of them is not good
-// as another. It allocates only for an imported token, and where a route has to
-// be found.
+// another product digested; a text that was revoked as one of them is not good as
+// what is looked for after it. It allocates only for an imported token, and where a
+// route has to be found.
 func (r *Register) Ask(q *Question, now time.Time) Decision {
 	i, _ := spare.Get().(*inquiry) // nothing else is in there
 	d := r.askAny(q, i, now)

@@ -100,9 +100,6 @@ func replace(path string, now time.Time, step func() error) (before string, err 
 	if err := os.RemoveAll(ReservePath(restoring)); err != nil { // that of the path is the new one's
 		return "", fmt.Errorf("replacing the store: %w", err)
 	}
-	if err := os.Remove(ReservePath(restoring)); ignoreAbsent(err) != nil {
-		return "", err // the one at the path is kept
-	}
 	for _, move := range [][2]string{
 		{AnchorPath(restoring), AnchorPath(restored)},
 		{restoring, restored},
