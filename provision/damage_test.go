@@ -54,7 +54,7 @@ func samples(t *testing.T) []*sample {
 	for _, path := range files {
 		s := &sample{name: filepath.Base(path), data: read(t, path)}
 		var problems []Problem
-		if s.whole, problems = Decode(path, s.data); len(problems) > 0 {
+		if s.whole, problems = (Decoder{}).Decode(path, s.data); len(problems) > 0 {
 			t.Fatal(lines(path, problems))
 		}
 		s.leaves = leavesOf(s.whole)
@@ -140,7 +140,7 @@ func TestFlips(t *testing.T) {
 // for one that is refused.
 func (s *sample) damage(t *testing.T, data []byte) *Manifest {
 	t.Helper()
-	m, problems := Decode(s.name, data)
+	m, problems := Decoder{}.Decode(s.name, data)
 	if (m == nil) != (len(problems) > 0) {
 		t.Errorf("manifest %v with problems %v", m, problems)
 	}
@@ -305,7 +305,7 @@ func TestACutCanGrantMore(t *testing.T) {
 	} {
 		rest := map[string]string{"x.yaml": "  expires_at: 2027-12-31\n", "x.toml": "expires_at = 2027-12-31\n"}[name]
 		for _, text := range []string{data, data + rest} {
-			if _, problems := Decode(name, []byte(text)); len(problems) > 0 {
+			if _, problems := (Decoder{}).Decode(name, []byte(text)); len(problems) > 0 {
 				t.Error(lines(name, problems))
 			}
 		}

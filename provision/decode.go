@@ -62,9 +62,6 @@ func (d Decoder) credential(t token.Token) (Credential, error) {
 	return c, err
 }
 
-// Decode reads a manifest as the zero Decoder does.
-func Decode(name string, data []byte) (*Manifest, []Problem) { return Decoder{}.Decode(name, data) }
-
 // Decode reads a manifest; the extension of name (.yaml .yml .toml .json)
 // chooses the syntax. It returns all problems of the file at once, in order of
 // place; with any problem the manifest is nil. A file with nothing in it

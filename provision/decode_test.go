@@ -47,7 +47,7 @@ func TestBad(t *testing.T) {
 		}
 		tested++
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			m, problems := Decode(path, read(t, path))
+			m, problems := Decoder{}.Decode(path, read(t, path))
 			if m != nil || len(problems) == 0 {
 				t.Fatal("it was accepted")
 			}
@@ -106,7 +106,7 @@ func TestTimeZone(t *testing.T) {
 // decodeGood decodes a file and takes the places out.
 func decodeGood(t *testing.T, path string) *Manifest {
 	t.Helper()
-	m, problems := Decode(path, read(t, path))
+	m, problems := Decoder{}.Decode(path, read(t, path))
 	if len(problems) > 0 {
 		t.Fatal(lines(path, problems))
 	}

@@ -141,7 +141,7 @@ func TestWhole(t *testing.T) {
 		"0": "", "1": "1", "2147483647": "2147483647", "9223372036854775807": "9223372036854775807", "9223372036854775808": "", "99999999999999999999": "",
 		"+1": "", "-1": "", "1.0": "", "1e3": "", "01": "", "1_0": "", "0x1": "", "0o7": "", ".inf": "",
 	} {
-		m, problems := Decode("x.yaml", []byte("tokens: [{action: regenerate, key: "+realKey+", generation: "+text+"}]"))
+		m, problems := Decoder{}.Decode("x.yaml", []byte("tokens: [{action: regenerate, key: "+realKey+", generation: "+text+"}]"))
 		got := ""
 		if m != nil {
 			got = fmt.Sprint(m.Entries[0].Generation.Value)

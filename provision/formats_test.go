@@ -116,7 +116,7 @@ func TestDigestAlone(t *testing.T) {
 			t.Errorf("%s: revoke by digest: %s", name, got)
 		}
 	}
-	if _, problems := Decode("x.yaml", []byte(entry("action: create, "+anna+", credentials: [{"+digest+"}, {token: "+opaqueToken+"}]"))); len(problems) != 1 {
+	if _, problems := (Decoder{}).Decode("x.yaml", []byte(entry("action: create, "+anna+", credentials: [{"+digest+"}, {token: "+opaqueToken+"}]"))); len(problems) != 1 {
 		t.Errorf("the same twice: %v", problems)
 	}
 }
@@ -228,7 +228,7 @@ func TestRedactFormats(t *testing.T) {
 		}
 	}
 	escaped := `{"token": "` + opaqueToken + `", "a": "\u0034` + opaqueToken[1:] + `"}`
-	if got := Redact("x.json", []byte(escaped)); string(got) != string(wholly(jsonSyntax)) {
+	if got := (Decoder{}).Redact("x.json", []byte(escaped)); string(got) != string(wholly(jsonSyntax)) {
 		t.Errorf("an escaped repetition: %s", got)
 	}
 }
@@ -242,7 +242,7 @@ func TestRedactManyOpaque(t *testing.T) {
 		fmt.Fprintf(&text, line, secret, secret)
 		fmt.Fprintf(&want, line, redacted, redacted)
 	}
-	if got := Redact("x.yaml", []byte("tokens:\n"+text.String())); string(got) != "tokens:\n"+want.String() {
+	if got := (Decoder{}).Redact("x.yaml", []byte("tokens:\n"+text.String())); string(got) != "tokens:\n"+want.String() {
 		t.Errorf("got %.300s", got)
 	}
 }

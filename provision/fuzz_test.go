@@ -26,7 +26,7 @@ func addSeeds(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, ext string, data []byte) {
-		m, problems := Decode("x"+ext, data)
+		m, problems := Decoder{}.Decode("x"+ext, data)
 		if syntaxOf("x"+ext) == yamlSyntax {
 			checkYAMLSize(t, data)
 		}
@@ -177,7 +177,7 @@ func FuzzRedact(f *testing.F) {
 
 func checkRedacted(t *testing.T, name string, data []byte) {
 	t.Helper()
-	got := Redact(name, data)
+	got := Decoder{}.Redact(name, data)
 	src := parse(name, data)
 	known := newSecrets(token.Formats{}, secretsOf(src.docs))
 	out := got

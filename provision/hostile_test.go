@@ -58,11 +58,11 @@ func TestHostile(t *testing.T) {
 		"equal signs":           {"x.toml", "#" + strings.Repeat("=", many), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, problems := Decode(tt.file, []byte(tt.data))
+			_, problems := Decoder{}.Decode(tt.file, []byte(tt.data))
 			if got := lines(tt.file, problems); !strings.Contains(got, tt.want) {
 				t.Errorf("got %.300s, want %q in it", got, tt.want)
 			}
-			Redact(tt.file, []byte(tt.data))
+			Decoder{}.Redact(tt.file, []byte(tt.data))
 		})
 	}
 }
@@ -111,11 +111,11 @@ func TestLimits(t *testing.T) {
 		"problems":    {"x.yaml", "tokens: [" + strings.Repeat("1,", 100) + "]", "tokens: [" + strings.Repeat("1,", 101) + "]", "x.yaml: and 1 more\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, problems := Decode(tt.file, []byte(tt.good))
+			_, problems := Decoder{}.Decode(tt.file, []byte(tt.good))
 			if got := lines(tt.file, problems); strings.Contains(got, tt.want) {
 				t.Errorf("at the limit: %.300s", got)
 			}
-			_, problems = Decode(tt.file, []byte(tt.bad))
+			_, problems = Decoder{}.Decode(tt.file, []byte(tt.bad))
 			if got := lines(tt.file, problems); !strings.Contains(got, tt.want) {
 				t.Errorf("over the limit: got %.300s, want %q", got, tt.want)
 			}
@@ -148,7 +148,7 @@ func TestNothingButMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, problems := Decode(tt.file, []byte(tt.data))
+			_, problems := Decoder{}.Decode(tt.file, []byte(tt.data))
 			runtime.ReadMemStats(&after)
 			want := min(tt.mistakes, maxProblems)
 			if more := tt.mistakes - want; more > 0 {
@@ -205,7 +205,7 @@ func TestNothingButValues(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, problems := Decode(tt.file, tt.data)
+			_, problems := Decoder{}.Decode(tt.file, tt.data)
 			runtime.ReadMemStats(&after)
 			if got := lines(tt.file, problems); !strings.Contains(got, tt.want) {
 				t.Errorf("got %.300s, want %q", got, tt.want)

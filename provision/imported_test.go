@@ -210,7 +210,7 @@ func TestImportsAreConfigured(t *testing.T) {
 }
 
 func TestImportedIsWarnedOf(t *testing.T) {
-	m, problems := Decode("x.yaml", []byte(entry("action: ensure, user: u, name: n, expires_in: 1d, "+byStrapi)))
+	m, problems := Decoder{}.Decode("x.yaml", []byte(entry("action: ensure, user: u, name: n, expires_in: 1d, "+byStrapi)))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

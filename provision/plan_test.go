@@ -397,7 +397,7 @@ func TestAllOfManyUsers(t *testing.T) {
 	for i := range 10 {
 		steps = append(steps, fmt.Sprintf("action: delete, user: u%d, all: true, expect: %d", i, map[int]int{1: 2}[i]))
 	}
-	m, problems := Decode("x.yaml", []byte(entries(steps...)))
+	m, problems := Decoder{}.Decode("x.yaml", []byte(entries(steps...)))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -522,7 +522,7 @@ func TestGroupsAreLookedUpOnce(t *testing.T) {
 // A set of scopes has to be configured, where that can be known.
 func TestScopeSetsAreConfigured(t *testing.T) {
 	text := entry("action: create, user: u, name: n, generate: true, type: custom, scope_sets: [readin, x]")
-	if _, problems := Decode("x.yaml", []byte(text)); len(problems) > 0 {
+	if _, problems := (Decoder{}).Decode("x.yaml", []byte(text)); len(problems) > 0 {
 		t.Errorf("without a configuration: %v", problems)
 	}
 	b := newBench(t)

@@ -111,7 +111,7 @@ unblock updated v/
   blocked: "" -> "false"`},
 		{"# nothing\n", "skipped"},
 		{"once: used\n" + creates("b"), "skipped"},
-		{entry("action: update, user: u, name: b, set: {active: false}"), "failed\nx.yaml:2:3: " + errNotThere},
+		{entry("action: update, user: u, name: b, set: {active: false}"), "failed\nx.yaml:2:3: " + notThere},
 		{"tokens: 1\n", "failed\nx.yaml:1:9: \"tokens\" is a list of entries; each one starts with \"- \""},
 	} {
 		b := newBench(t)
@@ -150,7 +150,7 @@ create created u/a
   active: "" -> "true"
   credential: "" -> "(new)"
 failed
-x.yaml:3:3: ` + errNotThere + `
+x.yaml:3:3: ` + notThere + `
 installed
 update updated u/a
   description: "" -> "y"

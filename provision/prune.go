@@ -89,15 +89,12 @@ func (a *Applier) prune(ctx context.Context, name string) (s Sweeping, err error
 		return s, nil
 	}
 	j := a.judgeDir(name, &rules)
-	w := &Withheld{Dir: name, Count: len(j.unstated), Limit: rules.PruneLimit.of(j.of)}
+	w := &Withheld{Dir: name, Reason: d.withholds(), Count: len(j.unstated), Limit: rules.PruneLimit.of(j.of)}
 	switch {
 	case w.Count == 0:
 		a.withheld.set(name, nil)
 		return s, nil
-	case d.empty:
-		w.Reason = NothingIn
-	case !d.isWhole():
-		w.Reason = NotWhole
+	case w.Reason != "":
 	case w.Count > w.Limit:
 		w.Reason = OverLimit
 	default:
@@ -122,13 +119,11 @@ func (a *Applier) Prune(ctx context.Context, name string) (int, error) {
 	a.keeper.load(a.Store)
 	settings := a.Settings()
 	rules, d := settings.Rules[name], a.keeper.dir(name)
-	switch {
-	case !rules.prunes():
+	if !rules.prunes() {
 		return 0, fmt.Errorf("%w: the drop directory has no \"prune\" in the configuration", ErrNoPrune)
-	case d.empty:
-		return 0, fmt.Errorf("%w: %s", ErrNoPrune, NothingIn)
-	case !d.isWhole():
-		return 0, fmt.Errorf("%w: %s", ErrNoPrune, NotWhole)
+	}
+	if why := d.withholds(); why != "" {
+		return 0, fmt.Errorf("%w: %s", ErrNoPrune, why)
 	}
 	d.judged = nil
 	unstated := a.judgeDir(name, &rules).unstated
@@ -139,6 +134,17 @@ func (a *Applier) Prune(ctx context.Context, name string) (int, error) {
 	}
 	a.withheld.set(name, nil)
 	return n, nil
+}
+
+// withholds is why nothing is pruned, however little it is; empty if something is.
+func (d *keptDir) withholds() Withholding {
+	switch {
+	case d.empty:
+		return NothingIn
+	case !d.isWhole():
+		return NotWhole
+	}
+	return ""
 }
 
 // isWhole tells whether the last sweep has found every patch read and applied,

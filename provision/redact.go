@@ -11,9 +11,6 @@ const redacted = "REDACTED"
 // removed is the whole text of a file that could not be redacted for certain.
 const removed = "REDACTED: this file held, or may have held, a secret whose place could not be found for certain; all of it was removed"
 
-// Redact redacts as the zero Decoder does.
-func Redact(name string, data []byte) []byte { return Decoder{}.Redact(name, data) }
-
 // Redact returns data with each literal secret replaced by REDACTED, or nil if
 // it has none. It never returns text that still has one: where a secret cannot
 // be located for certain, the whole text is replaced by one line that says so

@@ -46,11 +46,11 @@ func TestRedact(t *testing.T) {
 		{"empty text", "x.json", `{"token": ""}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Redact(tt.file, []byte(tt.data))
+			got := Decoder{}.Redact(tt.file, []byte(tt.data))
 			if string(got) != tt.want || (got == nil) != (tt.want == "") {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
-			if again := Redact(tt.file, got); got != nil && again != nil {
+			if again := (Decoder{}).Redact(tt.file, got); got != nil && again != nil {
 				t.Errorf("a redacted text is redacted again, to:\n%s", again)
 			}
 		})
@@ -73,7 +73,7 @@ func TestRedactWholly(t *testing.T) {
 		"many odd ones":           {"x.yaml", strings.Repeat("- {token: abcdefghi}\n", maxOdd+1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := string(Redact(tt.file, []byte(tt.data)))
+			got := string(Decoder{}.Redact(tt.file, []byte(tt.data)))
 			if got != string(wholly(syntaxOf(tt.file))) {
 				t.Errorf("got:\n%s", got)
 			}
@@ -88,14 +88,14 @@ func TestRedactWholly(t *testing.T) {
 func TestRedactGood(t *testing.T) {
 	for _, file := range []string{"all.yaml", "all.toml", "all.json"} {
 		data := read(t, filepath.Join("testdata/good", file))
-		got := string(Redact(file, data))
+		got := string(Decoder{}.Redact(file, data))
 		if n := strings.Count(got, redacted); n != 2 {
 			t.Errorf("%s: %d secrets redacted, want 2", file, n)
 		}
 		if !strings.Contains(got, realDigest[7:20]) {
 			t.Errorf("%s: the digest is gone", file)
 		}
-		_, problems := Decode(file, []byte(got))
+		_, problems := Decoder{}.Decode(file, []byte(got))
 		for _, p := range problems {
 			if !strings.Contains(p.Text, `"token" was redacted`) {
 				t.Errorf("%s", p.In(file))

@@ -61,7 +61,7 @@ func (p *places) fill(text string) string { return strings.ReplaceAll(text, "ROO
 // resolve reads what the entry points to, and returns its problems.
 func (p *places) resolve(fields string) (*Manifest, []Problem) {
 	p.t.Helper()
-	m, problems := Decode("x.yaml", []byte(p.fill(entry(fields))))
+	m, problems := Decoder{}.Decode("x.yaml", []byte(p.fill(entry(fields))))
 	if len(problems) > 0 {
 		p.t.Fatalf("%s\nis wrong by itself: %v", fields, problems)
 	}
@@ -90,7 +90,7 @@ func TestResolve(t *testing.T) {
 				continue
 			}
 			_, key, _ := strings.Cut(source, ",")
-			want, _ := Decode("x.yaml", []byte(entry("action: "+action+", user: u, name: n, token: "+realToken+", "+key)))
+			want, _ := Decoder{}.Decode("x.yaml", []byte(entry("action: "+action+", user: u, name: n, token: "+realToken+", "+key)))
 			g, w := got.Entries[0], want.Entries[0]
 			if len(g.Sources) != len(w.Sources) || len(g.Sources) > 0 && !reflect.DeepEqual(g.Sources[0].Credential, w.Sources[0].Credential) || g.Key.Value != w.Key.Value || g.Key.OK != w.Key.OK {
 				t.Errorf("%s of %s:\n got %+v\nwant %+v", action, source, g, w)
@@ -104,12 +104,12 @@ func TestResolve(t *testing.T) {
 func TestResolveChangesNoManifest(t *testing.T) {
 	p := newPlaces(t)
 	p.write("secrets/a", realToken)
-	m, _ := Decode("x.yaml", []byte(p.fill(entry("action: create, user: u, name: n, credentials: [{token_file: ROOT/secrets/a}, {generate: true}]"))))
+	m, _ := Decoder{}.Decode("x.yaml", []byte(p.fill(entry("action: create, user: u, name: n, credentials: [{token_file: ROOT/secrets/a}, {generate: true}]"))))
 	resolved, problems := p.Settings.resolve(m, "spool")
 	if len(problems) > 0 || !m.Entries[0].Sources[0].outside() || resolved.Entries[0].Sources[0].outside() {
 		t.Errorf("%v\nfrom %+v\nto %+v", problems, m.Entries[0].Sources, resolved.Entries[0].Sources)
 	}
-	plain, _ := Decode("x.yaml", []byte(creates("n")))
+	plain, _ := Decoder{}.Decode("x.yaml", []byte(creates("n")))
 	if same, _ := p.Settings.resolve(plain, "spool"); same != plain {
 		t.Error("a manifest that points to nothing was copied")
 	}
@@ -333,7 +333,7 @@ func BenchmarkResolve(b *testing.B) {
 		b.Fatal(err)
 	}
 	s := Settings{Rules: map[string]Rules{"spool": {SecretDirs: []string{dir}}}, Forbidden: []string{"/etc/passwd"}}
-	m, problems := Decode("x.yaml", []byte("action: create\ntokens:\n"+strings.Repeat("- {user: u, name: n, token_file: "+dir+"/a}\n", 1000)))
+	m, problems := Decoder{}.Decode("x.yaml", []byte("action: create\ntokens:\n"+strings.Repeat("- {user: u, name: n, token_file: "+dir+"/a}\n", 1000)))
 	if len(problems) > 0 {
 		b.Fatal(problems)
 	}

@@ -239,7 +239,7 @@ func TestSeveralTokens(t *testing.T) {
 	if got := w.must(entry("action: delete, user: anna, all: true, expect: 3")); got != "deleted deleted deleted" {
 		t.Errorf("delete all: %s", got)
 	}
-	if _, problems := w.apply(entry("action: disable, user: anna, all: true")); len(problems) != 1 || problems[0].Text != errNotThere {
+	if _, problems := w.apply(entry("action: disable, user: anna, all: true")); len(problems) != 1 || problems[0].Text != notThere {
 		t.Errorf("all of a user without tokens: %v", problems)
 	}
 	for _, nothing := range []string{"disable, user: anna, all: true, expect: 0", "delete, user: anna, all: true"} {
@@ -286,7 +286,7 @@ func TestTypes(t *testing.T) {
 // counts as a refusal too.
 func (w *world) tryUpdate(set string) ([]store.Change, []Problem) {
 	text := entry("action: update, " + anna + ", set: {" + set + "}")
-	if _, problems := Decode("x.yaml", []byte(text)); len(problems) > 0 {
+	if _, problems := (Decoder{}).Decode("x.yaml", []byte(text)); len(problems) > 0 {
 		return nil, problems
 	}
 	return w.apply(text)

@@ -212,7 +212,7 @@ func TestSchemaRefusesEach(t *testing.T) {
 		"action: update, user: u, all: true, set: {name: n}",
 	} {
 		text := []byte("tokens:\n- {" + entry + "}\n")
-		if _, problems := Decode("x.yaml", text); len(problems) != 1 {
+		if _, problems := (Decoder{}).Decode("x.yaml", text); len(problems) != 1 {
 			t.Errorf("%s: not one problem, but %v", entry, problems)
 		}
 		if why, ok := checkBySchema(s, "x.yaml", text); !ok || why == "" {
@@ -237,7 +237,7 @@ func TestSchemaDefaultAction(t *testing.T) {
 		if why, ok := checkBySchema(s, "x.yaml", []byte(text)); !ok || (why == "") != valid {
 			t.Errorf("%s: %q, want valid %v", text, why, valid)
 		}
-		if _, problems := Decode("x.yaml", []byte(text)); (len(problems) == 0) != valid {
+		if _, problems := (Decoder{}).Decode("x.yaml", []byte(text)); (len(problems) == 0) != valid {
 			t.Errorf("%s: %v, want valid %v", text, problems, valid)
 		}
 	}
@@ -267,7 +267,7 @@ func FuzzSchema(f *testing.F) {
 	addSeeds(f)
 	s := compiledSchema(f)
 	f.Fuzz(func(t *testing.T, ext string, data []byte) {
-		if _, problems := Decode("x"+ext, data); len(problems) > 0 {
+		if _, problems := (Decoder{}).Decode("x"+ext, data); len(problems) > 0 {
 			return
 		}
 		if why, ok := checkBySchema(s, "x"+ext, data); !ok || why != "" {

@@ -27,15 +27,15 @@ func (p *planner) find(s *Selector, besideSource bool) (store.Record, bool, erro
 	return rec, ok, nil
 }
 
-// errNotThere is the refusal of actions that have nothing to do without a
+// notThere is the refusal of actions that have nothing to do without a
 // token.
-const errNotThere = "there is no such token; \"create\" or \"ensure\" makes one, and \"tokendrop list\" shows what there is"
+const notThere = "there is no such token; \"create\" or \"ensure\" makes one, and \"tokendrop list\" shows what there is"
 
 // need is find for actions that have nothing to do without a token.
 func (p *planner) need(s *Selector, besideSource bool) (store.Record, error) {
 	rec, ok, err := p.find(s, besideSource)
 	if err == nil && !ok {
-		err = refuse(Pos{}, errNotThere)
+		err = refuse(Pos{}, notThere)
 	}
 	return rec, err
 }
@@ -56,7 +56,7 @@ func (p *planner) each(e *Entry, presence presence, do func(store.Record) error)
 	}
 	nobody := e.All.OK && len(found) == 0 && !e.Expect.OK
 	if presence == needed && (len(missing) > 0 || nobody) {
-		return refuse(e.Keys.Pos, errNotThere)
+		return refuse(e.Keys.Pos, notThere)
 	}
 	for _, m := range missing {
 		p.changes = append(p.changes, store.Change{Action: string(e.Action), Key: m, Name: e.TokenName(), Result: store.Unchanged})
@@ -149,9 +149,9 @@ func (p *planner) takeBack(e *Entry, rec *store.Record, others []token.Key) {
 	p.remove(e, rec, store.KeysRevoked)
 }
 
-// forbid revokes a key that no token has, and its aliases. Where the policy has a rule on users, that is for the user
-// alone who is stated: the key may be that of another's token, which is not seen,
-// or which is yet to come.
+// forbid revokes a key that no token has, and its aliases. Where the policy has a
+// rule on users, that is for the user alone who is stated: the key may be that of
+// another's token, which is not seen, or which is yet to come.
 func (p *planner) forbid(e *Entry, key token.Key, others []token.Key) error {
 	user := ""
 	if p.judge.restrictsUsers() {

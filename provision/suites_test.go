@@ -31,7 +31,7 @@ func foreign(t *testing.T, name string, data []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		start := time.Now()
-		m, _ := Decode(name, data)
+		m, _ := Decoder{}.Decode(name, data)
 		checkRedacted(t, name, data)
 		if syntaxOf(name) == yamlSyntax {
 			checkYAMLSize(t, data)

@@ -25,13 +25,13 @@ func FuzzSyntaxes(f *testing.F) {
 		if len(src.docs) != 1 || !src.whole || !src.report.empty() {
 			return
 		}
-		want, _ := Decode("x"+ext, data)
+		want, _ := Decoder{}.Decode("x"+ext, data)
 		root := src.docs[0]
 		if !root.portable(want != nil) {
 			return
 		}
 		for name, text := range written(root) {
-			got, problems := Decode(name[strings.Index(name, "."):], []byte(text))
+			got, problems := Decoder{}.Decode(name[strings.Index(name, "."):], []byte(text))
 			if (got == nil) != (want == nil) {
 				t.Fatalf("%s is accepted %v, %s %v: %s\n%s", ext, want != nil, name, got != nil, lines(name, problems), text)
 			}

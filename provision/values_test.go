@@ -9,7 +9,7 @@ import (
 // decode is for manifests that are right.
 func decode(t *testing.T, yaml string) *Manifest {
 	t.Helper()
-	m, problems := Decode("x.yaml", []byte(yaml))
+	m, problems := Decoder{}.Decode("x.yaml", []byte(yaml))
 	if len(problems) > 0 {
 		t.Fatalf("%s", lines("x.yaml", problems))
 	}

@@ -48,7 +48,7 @@ func TestWarn(t *testing.T) {
 		"action: regenerate, user: u, name: n, write_to: {path: /o/a, mode: '0644'}":                                     "2:52 others",
 		"action: delete, user: u, name: n":                                                                               "",
 	} {
-		m, problems := Decode("x.yaml", []byte("tokens:\n- {"+entry+"}\n"))
+		m, problems := Decoder{}.Decode("x.yaml", []byte("tokens:\n- {"+entry+"}\n"))
 		if len(problems) > 0 {
 			t.Errorf("%s\nis wrong by itself: %v", entry, problems)
 			continue
@@ -72,7 +72,7 @@ func warningName(text string) string {
 
 // However much there is to warn of, what the daemon logs of a file is bounded.
 func TestWarnBounded(t *testing.T) {
-	m, problems := Decode("x.yaml", []byte("action: create\ntokens:\n"+strings.Repeat("- {user: u, name: n, generate: true}\n", maxEntries)))
+	m, problems := Decoder{}.Decode("x.yaml", []byte("action: create\ntokens:\n"+strings.Repeat("- {user: u, name: n, generate: true}\n", maxEntries)))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -133,13 +133,16 @@ func yamlKind(y *yaml.Node) kind {
 // absent tells the content of an empty document.
 func (n *node) absent() bool { return n.kind == nullKind && n.text == "" && !n.bad }
 
-var yamlLine = regexp.MustCompile(`^yaml: line ([0-9]+): (.*)$`)
+var (
+	yamlLine  = regexp.MustCompile(`^yaml: line ([0-9]+): (.*)$`)
+	yamlAlias = regexp.MustCompile(`(?s)^yaml: unknown anchor '(.*)' referenced$`)
+)
 
 // yamlProblem says in our words what the library said in its own, which quote
 // from the file. The library counts lines from 0 where its parser found the
 // error, and from 1 where its scanner did.
 func yamlProblem(text, message string) (Pos, string) {
-	if m := regexp.MustCompile(`(?s)^yaml: unknown anchor '(.*)' referenced$`).FindStringSubmatch(message); m != nil {
+	if m := yamlAlias.FindStringSubmatch(message); m != nil {
 		off := max(strings.Index(text, "*"+m[1]), 0)
 		return newLocator(text).at(off), "aliases (*) are not allowed; write the value out, or put quotes around a text that starts with *"
 	}
