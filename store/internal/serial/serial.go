@@ -176,7 +176,7 @@ func (c *Committer) check(b *store.Batch) error {
 }
 
 // idBits is how many bits of a TokenID are the place in the batch that created
-// the token, which Limits keep below. The others are the batch's revision.
+// the token, which Limits keep below. The others are the number of its last entry.
 const idBits = 16
 
 // number gives entries their numbers after last, and records and marks their
