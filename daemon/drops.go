@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -57,7 +58,7 @@ func (d *drops) takeOut(want []patches.Config) (unwanted []*running) {
 	defer d.mu.Unlock()
 	var kept []*running
 	for _, r := range d.running {
-		if contains(want, r.cfg) {
+		if slices.ContainsFunc(want, r.runs) {
 			kept = append(kept, r)
 		} else {
 			unwanted = append(unwanted, r)
@@ -72,29 +73,14 @@ func (d *drops) begin(ctx context.Context, group *errgroup.Group, want []patches
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, cfg := range want {
-		if !d.runs(cfg) {
+		if !slices.ContainsFunc(d.running, func(r *running) bool { return r.runs(cfg) }) {
 			d.running = append(d.running, d.start(ctx, group, cfg))
 		}
 	}
 }
 
-func (d *drops) runs(cfg patches.Config) bool {
-	for _, r := range d.running {
-		if reflect.DeepEqual(r.cfg, cfg) {
-			return true
-		}
-	}
-	return false
-}
-
-func contains(list []patches.Config, cfg patches.Config) bool {
-	for _, c := range list {
-		if reflect.DeepEqual(c, cfg) {
-			return true
-		}
-	}
-	return false
-}
+// runs tells whether the directory runs as that says.
+func (r *running) runs(cfg patches.Config) bool { return reflect.DeepEqual(r.cfg, cfg) }
 
 func (d *drops) start(ctx context.Context, group *errgroup.Group, cfg patches.Config) *running {
 	ctx, stop := context.WithCancel(ctx)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -110,18 +109,11 @@ func (c *cli) checkDrop(drops []config.Drop, name string) error {
 // dropOf names the drop directory that a file lies in or, if it lies in none,
 // the only one that there is.
 func dropOf(drops []config.Drop, file string) string {
-	var in config.Drop
-	if len(drops) == 1 {
-		in.Name = drops[0].Name
+	at, ok := placeOf(drops, file)
+	if !ok && len(drops) == 1 {
+		return drops[0].Name
 	}
-	path, err := filepath.Abs(file)
-	for _, d := range drops {
-		inside := err == nil && strings.HasPrefix(path, d.Path+string(filepath.Separator))
-		if inside && len(d.Path) > len(in.Path) { // one may lie in another
-			in = d
-		}
-	}
-	return in.Name
+	return at.Dir
 }
 
 // planned is a step as "plan -o json" shows it.
