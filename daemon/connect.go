@@ -41,7 +41,7 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	case cfg.Store.Backend == config.Memory:
 		return nil, nil, errMemory
 	}
-	author := admin.UserName(uint32(os.Getuid()))
+	author := patches.UserName(uint32(os.Getuid()))
 	keys, err := readKeys(cfg) // which its owner may not be able to
 	if err != nil {
 		return nil, nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
+	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/provision"
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/badgerstore"
@@ -61,7 +62,7 @@ func Salvage(cfg *config.Config, log zerolog.Logger) (Salvager, func() error, er
 	if err != nil {
 		return Salvager{}, nil, err
 	}
-	author := admin.UserName(uint32(os.Getuid()))
+	author := patches.UserName(uint32(os.Getuid()))
 	regain, err := becomeOwner(cfg.Store.Path)
 	if err != nil {
 		return Salvager{}, nil, err

@@ -262,18 +262,18 @@ func (d *Dir) describe(it *item, st info) Patch {
 	return p
 }
 
-// owner is the name of a user, or the number of one without.
+// owner is UserName, which is asked once in a scan.
 func (d *Dir) owner(uid uint32) string {
 	name, ok := d.owners[uid]
 	if !ok {
-		name = userName(uid)
+		name = UserName(uid)
 		d.owners[uid] = name
 	}
 	return name
 }
 
-// userName is the name of a user, or the number of one without.
-func userName(uid uint32) string {
+// UserName is the name of a user of the system, or the number of one without.
+func UserName(uid uint32) string {
 	number := strconv.FormatUint(uint64(uid), 10)
 	if u, err := user.LookupId(number); err == nil {
 		return u.Username

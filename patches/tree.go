@@ -66,7 +66,7 @@ func openTree(name string, seen info, keep bool, sync func(*folder) error) (*tre
 // it, and what to run if none has.
 func foreign(root string, owner uint32) error {
 	return fmt.Errorf("its %s belongs to %s: if no daemon of that user has the directory, run chown -R %s %s",
-		claimDir, userName(owner), userName(uint32(os.Geteuid())), shellQuote(path.Join(root, claimDir)))
+		claimDir, UserName(owner), UserName(uint32(os.Geteuid())), shellQuote(path.Join(root, claimDir)))
 }
 
 // own makes the directory this daemon's.

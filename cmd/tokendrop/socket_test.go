@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tokendrop/tokendrop/daemon/admin"
+	"github.com/tokendrop/tokendrop/patches"
 )
 
 const socketExample = moduleRoot + "/examples/admin-socket/"
@@ -35,7 +35,7 @@ func TestAdminSocketExample(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	me := admin.UserName(uint32(os.Geteuid()))
+	me := patches.UserName(uint32(os.Geteuid()))
 	for _, want := range []string{`"well":true`, `"outcome":"installed"`, `"result":"created"`, `"dir":"admin","path":"ci.yaml"`, `"author":"` + me + `"`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("nothing says %s in\n%s", want, out)

@@ -61,7 +61,7 @@ func TestApply(t *testing.T) {
 		t.Fatalf("%d entries, %v; what has no syntax is no patch", len(entries), err)
 	}
 	for _, e := range entries {
-		if me := UserName(uint32(os.Geteuid())); e.Author != me {
+		if me := patches.UserName(uint32(os.Geteuid())); e.Author != me {
 			t.Errorf("%s is by %q, want %q", e.Path, e.Author, me)
 		}
 	}

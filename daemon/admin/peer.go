@@ -3,8 +3,8 @@ package admin
 import (
 	"context"
 	"net"
-	"os/user"
-	"strconv"
+
+	"github.com/tokendrop/tokendrop/patches"
 )
 
 // peerKey is where a request's context has who sent it.
@@ -44,14 +44,5 @@ func (l *Local) author(ctx context.Context) string {
 	if !ok {
 		return l.Author
 	}
-	return UserName(uid)
-}
-
-// UserName is the name of a user, or the number of one without.
-func UserName(uid uint32) string {
-	number := strconv.FormatUint(uint64(uid), 10)
-	if u, err := user.LookupId(number); err == nil {
-		return u.Username
-	}
-	return number
+	return patches.UserName(uid)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tokendrop/tokendrop/patches"
 	"github.com/tokendrop/tokendrop/store"
 	"github.com/tokendrop/tokendrop/store/seal"
 	"github.com/tokendrop/tokendrop/store/token"
@@ -85,7 +86,7 @@ func TestReveal(t *testing.T) {
 			t.Errorf("%s: %v, %v", called, got, err)
 		}
 	}
-	me := UserName(uint32(os.Geteuid()))
+	me := patches.UserName(uint32(os.Geteuid()))
 	if len(told) != 4 || !slices.Contains(told, me+" "+two.Key.String()) { // invariant 6
 		t.Errorf("told of %q", told)
 	}
