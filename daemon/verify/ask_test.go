@@ -144,16 +144,26 @@ func TestAskRefusesEveryFormat(t *testing.T) {
 	}
 }
 
-// Invariant 3, with opaque tokens in the store and without.
+// Invariant 3, with opaque tokens in the store and without. What belongs to
+// another user than it has to is none of the store's either.
 func TestEveryNoTakesTheSameLookups(t *testing.T) {
 	e := everyKind(t)
 	same := func(lookups int) {
 		t.Helper()
+		asked := map[string]*Question{}
 		for name, text := range e.bad {
+			asked[name] = question(text)
+		}
+		for name, tok := range e.good {
+			q := question(tok.Reveal())
+			q.User = "another"
+			asked[name+", another user's"] = q
+		}
+		for name, q := range asked {
 			c := &counted{Tokens: e.tokens}
-			(&Register{Tokens: c, Formats: e.formats}).Ask(question(text), noon)
-			if c.lookups != lookups {
-				t.Errorf("%s: %d lookups, want %d", name, c.lookups, lookups)
+			d := (&Register{Tokens: c, Formats: e.formats}).Ask(q, noon)
+			if d.Reason != InvalidToken || c.lookups != lookups {
+				t.Errorf("%s: %v after %d lookups, want %d", name, d.Reason, c.lookups, lookups)
 			}
 		}
 	}
