@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/tokendrop/tokendrop/daemon/admin"
 	"github.com/tokendrop/tokendrop/daemon/config"
 	"github.com/tokendrop/tokendrop/store/badgerstore"
 	"github.com/tokendrop/tokendrop/store/dump"
@@ -61,11 +60,24 @@ func giveUp(c config.Store) error {
 func (v *vault) Spool() (*os.File, io.Writer, error) {
 	c := v.cfg.Store
 	if c.Backend == config.Memory {
-		f, err := admin.NamelessFile("")
+		f, err := namelessFile("")
 		return f, f, err
 	}
-	f, err := admin.NamelessFile(filepath.Dir(c.Path))
+	f, err := namelessFile(filepath.Dir(c.Path))
 	return f, spareOn(c.Path, f), err
+}
+
+// namelessFile makes a file in a directory, that of the system if it is empty,
+// which is gone when it is closed.
+func namelessFile(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, ".tokendrop-restore-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // errNoSpace: what is written beside the store would hold that up.

@@ -55,7 +55,7 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config, handed sockets) (
 		return nil, err
 	}
 	log := stdlog.New(serverLog{d.Log}, "", 0)
-	local := admin.NewServer(d.service)
+	local := admin.NewServer(d.service, d.service.Vault.Spool)
 	local.ErrorLog = log
 	all = append(all, server{http: local, listener: control})
 

@@ -91,7 +91,7 @@ func over(t *testing.T, s Service) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(s)
+	server := NewServer(s, nil)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	t.Cleanup(func() {

@@ -50,9 +50,9 @@ const (
 )
 
 // NewServer serves a Service to Clients.
-func NewServer(s Service) *http.Server {
+func NewServer(s Service, spool Spool) *http.Server {
 	return &http.Server{
-		Handler:           handler(s),
+		Handler:           handler(s, spool),
 		ReadTimeout:       requestTimeout,
 		ReadHeaderTimeout: requestTimeout,
 		IdleTimeout:       idleTimeout,
@@ -60,7 +60,7 @@ func NewServer(s Service) *http.Server {
 	}
 }
 
-func handler(s Service) http.Handler {
+func handler(s Service, spool Spool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+tokensPath, func(w http.ResponseWriter, r *http.Request) {
 		f, err := tokenFilter(r.URL.Query())
@@ -91,7 +91,7 @@ func handler(s Service) http.Handler {
 	handleJSON(mux, applyPath, maxManifests, func(r *http.Request, m []Manifest) (any, error) { return s.Apply(r.Context(), m) })
 	handleJSON(mux, lookPath, maxManifests, func(r *http.Request, w Wanted) (any, error) { return s.Look(r.Context(), w) })
 	handleJSON(mux, prunePath, maxQuestion, func(r *http.Request, at Place) (any, error) { return s.Prune(r.Context(), at.Dir) })
-	handleVault(mux, s)
+	handleVault(mux, s, spool)
 	return mux
 }
 

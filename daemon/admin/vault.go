@@ -22,10 +22,13 @@ type Vault interface {
 	// Restore is that of a Service. If its error is store.ErrUnknown the store
 	// cannot be used any more.
 	Restore(ctx context.Context, from *os.File, order Restoring, author string) (Restored, error)
-	// Spool makes a file for a backup that is received, which nobody else can open
-	// and which is gone when it is closed. It is written through the Writer.
+	// Spool is what NewServer takes.
 	Spool() (*os.File, io.Writer, error)
 }
+
+// Spool makes a file for a backup that is received, which nobody else can open and
+// which is gone when it is closed. It is written through the Writer.
+type Spool func() (*os.File, io.Writer, error)
 
 // Backup implements Service.
 func (l *Local) Backup(ctx context.Context, to io.Writer) error { return l.Vault.Backup(ctx, to) }
@@ -38,8 +41,6 @@ func (l *Local) Restore(ctx context.Context, from *os.File, order Restoring) (Re
 	}
 	return restored, err
 }
-
-func (l *Local) spool() (*os.File, io.Writer, error) { return l.Vault.Spool() }
 
 // Restoring says what is to come back of a backup.
 type Restoring struct {
@@ -108,7 +109,7 @@ const (
 	keyQuery      = "key"
 )
 
-func handleVault(mux *http.ServeMux, v Service) {
+func handleVault(mux *http.ServeMux, v Service, spool Spool) {
 	mux.HandleFunc("GET "+backupPath, func(w http.ResponseWriter, r *http.Request) {
 		out := &parts{to: w, kind: dumpType}
 		switch err := v.Backup(r.Context(), out); {
@@ -119,20 +120,16 @@ func handleVault(mux *http.ServeMux, v Service) {
 		}
 	})
 	mux.HandleFunc("POST "+restorePath, func(w http.ResponseWriter, r *http.Request) {
-		restored, err := receive(v, w, r)
+		restored, err := receive(v, spool, w, r)
 		answer(w, restored, err)
 	})
 }
 
 // receive takes a backup in whole before anything is made of it.
-func receive(v Service, w http.ResponseWriter, r *http.Request) (Restored, error) {
+func receive(v Service, spool Spool, w http.ResponseWriter, r *http.Request) (Restored, error) {
 	order, err := orderOf(r.URL.Query())
 	if err != nil {
 		return Restored{}, err
-	}
-	spool := temporary
-	if l, ok := v.(*Local); ok {
-		spool = l.spool
 	}
 	f, to, err := spool()
 	if err != nil {
@@ -158,25 +155,6 @@ func copyParts(to io.Writer, from io.Reader, next func() error) error {
 			return err
 		}
 	}
-}
-
-// temporary makes a file without a name.
-func temporary() (*os.File, io.Writer, error) {
-	f, err := NamelessFile("")
-	return f, f, err
-}
-
-// NamelessFile makes a file in a directory, that of the system if it is empty,
-// which is gone when it is closed.
-func NamelessFile(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, ".tokendrop-restore-*")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
 
 func (o *Restoring) query() string {
