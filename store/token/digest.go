@@ -55,10 +55,6 @@ func (d Digest) Equal(other Digest) bool {
 	return subtle.ConstantTimeCompare(d.sum[:], other.sum[:]) == 1
 }
 
-// Matches tells in constant time whether secret is the one digested. The zero
-// Secret matches nothing, not even the zero Digest.
-func (d Digest) Matches(secret Secret) bool { return d.Equal(secret.digest) && secret.text != nil }
-
 // Pepper is HMAC-SHA-256 of the digest under a pepper. It is kept in the
 // digest's place where peppers are configured, so that whoever has the store
 // but not the pepper cannot tell whether a token is the one digested.

@@ -47,7 +47,7 @@ func (s Scheme) Digest(id, text string, salt []byte) ImportedDigest {
 }
 
 // ImportedDigest is a digest that another product kept of a token. It can be
-// written, and is compared by Equal and Matches only.
+// written, and is compared by Equal only.
 type ImportedDigest struct {
 	Scheme Scheme
 	ID     string // of the import, whose configuration knows the salt
@@ -75,12 +75,6 @@ func ParseImported(text string) (ImportedDigest, error) {
 func (d ImportedDigest) Key() Key {
 	sum := sha256.Sum256(d.sum)
 	return Key(sum[:keySize])
-}
-
-// Matches tells in constant time whether the digest is that of a token's text
-// under a salt. The zero ImportedDigest matches nothing.
-func (d ImportedDigest) Matches(text string, salt []byte) bool {
-	return d.Scheme != 0 && d.Equal(d.Scheme.Digest(d.ID, text, salt))
 }
 
 // Equal compares the digests in constant time.

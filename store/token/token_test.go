@@ -88,7 +88,7 @@ func TestDigestSpellings(t *testing.T) {
 	sum := d.Bytes()
 	for _, text := range []string{d.String(), fmt.Sprintf("sha256:%x", sum)} {
 		got, err := ParseDigest(text)
-		if err != nil || !got.Equal(d) || !got.Matches(tok.Secret) {
+		if err != nil || !got.Equal(d) {
 			t.Errorf("ParseDigest(%q) = %v, %v", text, got, err)
 		}
 	}
@@ -151,20 +151,14 @@ func spellings(tok Token) []string {
 	return []string{string(part), fmt.Sprintf("%x", part), numbers[1 : len(numbers)-1], tok.Reveal()}
 }
 
-func TestZeroSecretMatchesNothing(t *testing.T) {
-	if (Digest{}).Matches(Secret{}) || (Token{}).Digest().Matches((Token{}).Secret) {
-		t.Error("the zero Secret matches")
-	}
-}
-
 func TestParseDoesNotAllocate(t *testing.T) {
 	var tok Token
 	if n := testing.AllocsPerRun(100, func() { tok, _ = Parse(jahiaToken) }); n != 0 {
 		t.Errorf("Parse allocates %v times", n)
 	}
 	d := tok.Digest()
-	if n := testing.AllocsPerRun(100, func() { d.Matches(tok.Secret) }); n != 0 {
-		t.Errorf("Matches allocates %v times", n)
+	if n := testing.AllocsPerRun(100, func() { d.Equal(tok.Digest()) }); n != 0 {
+		t.Errorf("Equal allocates %v times", n)
 	}
 }
 

@@ -198,8 +198,8 @@ func TestVectorsImported(t *testing.T) {
 				t.Errorf("got %s of import %s, key %s, want %s of %s, %s", d.Scheme, d.ID, d.Key(), tt.Scheme, tt.ID, tt.Key)
 			}
 			salt := fromHex(t, tt.Salt)
-			if !d.Matches(tt.Token, salt) || d.Matches(tt.Token+"0", salt) || d.Matches(tt.Token, append(salt, 1)) {
-				t.Error("the digest must match its token under its salt, and nothing else")
+			if d.Equal(d.Scheme.Digest(d.ID, tt.Token+"0", salt)) || d.Equal(d.Scheme.Digest(d.ID, tt.Token, append(salt, 1))) {
+				t.Error("the digest is that of another token, or under another salt")
 			}
 			if made := d.Scheme.Digest(d.ID, tt.Token, salt); !made.Equal(d) || made.Key() != d.Key() {
 				t.Error("the digest made of the token is another one")
