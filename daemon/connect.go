@@ -53,7 +53,7 @@ func Connect(ctx context.Context, cfg *config.Config, log zerolog.Logger) (admin
 	if err != nil {
 		return nil, nil, fmt.Errorf("no daemon is running at %s; opening its store at %s: %w", cfg.Admin.Socket, cfg.Store.Path, err)
 	}
-	st, err := OpenStore(ctx, cfg.Store, log)
+	st, err := openStore(ctx, cfg.Store, log)
 	if err != nil {
 		return nil, nil, errors.Join(err, regain())
 	}

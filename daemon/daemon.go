@@ -71,7 +71,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		return err
 	}
 	shareProcessor()
-	opened, err := OpenStore(ctx, cfg.Store, o.Log)
+	opened, err := openStore(ctx, cfg.Store, o.Log)
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 // does not pass by itself.
 var ErrFormat = badgerstore.ErrFormat
 
-// OpenStore opens the configured backend.
-func OpenStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.Store, error) {
+// openStore opens the configured backend.
+func openStore(ctx context.Context, c config.Store, log zerolog.Logger) (store.Store, error) {
 	if c.Backend == config.Memory {
 		return memstore.Open(nil, memstore.Faults{})
 	}

@@ -155,7 +155,7 @@ func (s Salvager) make(ctx context.Context, sides *restore.Sides, f *dump.File) 
 	if err != nil {
 		return nil, err
 	}
-	made, err := OpenStore(ctx, c, s.log)
+	made, err := openStore(ctx, c, s.log)
 	if err != nil {
 		return nil, err
 	}

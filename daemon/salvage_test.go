@@ -42,9 +42,9 @@ func TestAdviseDamaged(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, err := OpenStore(t.Context(), config.Store{Path: s.path}, zerolog.Nop())
+			_, err := openStore(t.Context(), config.Store{Path: s.path}, zerolog.Nop())
 			if !errors.Is(err, ErrDamaged) {
-				t.Fatalf("OpenStore = %v, want ErrDamaged", err)
+				t.Fatalf("openStore = %v, want ErrDamaged", err)
 			}
 			text := strings.ReplaceAll(err.Error(), s.path, "PATH")
 			if _, rest, ok := strings.Cut(text, advice); !ok || !strings.HasSuffix(rest, left) {

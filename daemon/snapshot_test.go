@@ -47,7 +47,7 @@ func TestPace(t *testing.T) {
 func onDisk(t *testing.T) (store.Store, *snapshots) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "store")
-	st, err := OpenStore(t.Context(), config.Store{Path: path}, zerolog.Nop())
+	st, err := openStore(t.Context(), config.Store{Path: path}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func (r *restoring) make() (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := OpenStore(r.ctx, c, r.log)
+	made, err := openStore(r.ctx, c, r.log)
 	if err == nil {
 		err = r.fill(made)
 	}
@@ -196,7 +196,7 @@ func (r *restoring) replace(old store.Store) (store.Store, error) {
 	}
 	var failed error
 	r.before, failed = onDisk.Replace(time.Now())
-	now, err := OpenStore(context.WithoutCancel(r.ctx), r.cfg.Store, r.log)
+	now, err := openStore(context.WithoutCancel(r.ctx), r.cfg.Store, r.log)
 	if err != nil { // neither of the two can be used
 		return nil, fmt.Errorf("%w: %w", store.ErrUnknown, errors.Join(failed, err))
 	}

@@ -184,7 +184,7 @@ func (c *Config) Manifests() provision.Settings {
 		Formats:   c.Tokens.Formats,
 		ScopeSets: c.ScopeSets,
 		Rules:     make(map[string]provision.Rules, len(c.Drops)),
-		Forbidden: c.OwnSecrets(),
+		Forbidden: c.ownSecrets(),
 	}
 	for _, d := range c.Drops {
 		s.Rules[d.Name] = d.Rules

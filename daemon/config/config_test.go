@@ -452,14 +452,14 @@ func TestOwnSecrets(t *testing.T) {
 	c := mustParse(t, everyKey)
 	want := []string{"/etc/introspect", "/etc/key.pem", "/etc/keys", "/etc/pepper", "/etc/pepper.old", "/etc/salt", "/etc/salt2", "/etc/signers", "/etc/tokendrop/signers", fileOf(t, "c.toml")}
 	slices.Sort(want)
-	if got := c.OwnSecrets(); !slices.Equal(got, want) {
+	if got := c.ownSecrets(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	c.Store.Backend = Badger
 	if got := c.Manifests(); !slices.Equal(got.Forbidden, append(want, c.Store.Path)) || got.Rules["a"].Policy == nil || len(got.ScopeSets) != 2 {
 		t.Errorf("manifests are decoded with %+v", got)
 	}
-	if got := Default().OwnSecrets(); got != nil {
+	if got := Default().ownSecrets(); got != nil {
 		t.Errorf("the default has %q", got)
 	}
 }

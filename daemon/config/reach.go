@@ -37,9 +37,9 @@ func (c *Config) own() []own {
 	return files
 }
 
-// OwnSecrets lists the files of the configuration that hold secrets or say who
+// ownSecrets lists the files of the configuration that hold secrets or say who
 // has rights, itself among them: no manifest may read or write them.
-func (c *Config) OwnSecrets() []string {
+func (c *Config) ownSecrets() []string {
 	var paths []string
 	for _, o := range c.own() {
 		paths = append(paths, o.path)
@@ -74,7 +74,7 @@ func (d reach) key() string { return dropKey(d.drop) + "." + d.name }
 
 // checkReach keeps what manifests may read and write apart from what decides
 // over tokens. Links are not followed here, so that whoever opens such a file
-// compares it with OwnSecrets once more.
+// compares it with ownSecrets once more.
 func (r *reading) checkReach() {
 	all, files := r.config.reaches(), r.config.own()
 	for _, d := range all {

@@ -27,13 +27,13 @@ type Anchor struct {
 	serial.Count
 }
 
-// AnchorPath is the file that has the anchor of the store at path.
-func AnchorPath(path string) string { return path + ".anchor" }
+// anchorPath is the file that has the anchor of the store at path.
+func anchorPath(path string) string { return path + ".anchor" }
 
 // ReadAnchor reads the anchor of the store at path, open or not. It is an
 // fs.ErrNotExist that there is none, and ErrDamaged that neither slot is whole.
 func ReadAnchor(path string) (Anchor, error) {
-	f, err := os.Open(AnchorPath(path))
+	f, err := os.Open(anchorPath(path))
 	if err != nil {
 		return Anchor{}, err
 	}
@@ -106,7 +106,7 @@ type anchorFile struct {
 // openAnchor opens the anchor of the store at path, and makes one that says
 // nothing where there is none.
 func openAnchor(path string, sync func(string) error) (f *anchorFile, found bool, err error) {
-	f = &anchorFile{path: AnchorPath(path), sync: sync}
+	f = &anchorFile{path: anchorPath(path), sync: sync}
 	if _, err := os.Lstat(f.path); err == nil {
 		found = true
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -203,7 +203,7 @@ func (e *UnmooredError) Unwrap() error { return e.cause }
 func (d *disk) moor(m serial.Count) error {
 	unmoored := func(err error) error {
 		if errors.Is(err, ErrDamaged) {
-			err = &UnmooredError{AnchorPath(d.path), m.Head.ID, err}
+			err = &UnmooredError{anchorPath(d.path), m.Head.ID, err}
 		}
 		return err
 	}

@@ -81,7 +81,7 @@ func TestLostEnd(t *testing.T) {
 			}
 			var log bytes.Buffer
 			o.Log = zerolog.New(&log)
-			if err := os.Remove(AnchorPath(o.Path)); err != nil {
+			if err := os.Remove(anchorPath(o.Path)); err != nil {
 				t.Fatal(err)
 			}
 			committed(t, o)
@@ -97,12 +97,12 @@ func TestLostEnd(t *testing.T) {
 func TestAnchorBehind(t *testing.T) {
 	o := testOptions(t.TempDir() + "/store")
 	committed(t, o, creates(1), revokes(2))
-	old, err := os.ReadFile(AnchorPath(o.Path))
+	old, err := os.ReadFile(anchorPath(o.Path))
 	if err != nil {
 		t.Fatal(err)
 	}
 	committed(t, o, creates(3))
-	if err := os.WriteFile(AnchorPath(o.Path), old, 0o600); err != nil {
+	if err := os.WriteFile(anchorPath(o.Path), old, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	committed(t, o)
@@ -120,7 +120,7 @@ func TestAnnounced(t *testing.T) {
 	var steps []string
 	var failure error
 	h.sync = func(path string) error {
-		if path == AnchorPath(o.Path) {
+		if path == anchorPath(o.Path) {
 			steps = append(steps, "synced")
 			return failure
 		}
@@ -203,7 +203,7 @@ func TestAnchorFails(t *testing.T) {
 func TestAnchorTorn(t *testing.T) {
 	o := testOptions(t.TempDir() + "/store")
 	committed(t, o, creates(1), creates(2))
-	path := AnchorPath(o.Path)
+	path := anchorPath(o.Path)
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 || info.Size() != 2*slotSpace {
 		t.Fatalf("the anchor is %v, %v", info, err)
 	}

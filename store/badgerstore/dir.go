@@ -58,7 +58,7 @@ func checkOurs(path string) error {
 	if len(files) == 0 || slices.ContainsFunc(files, ours) {
 		return nil
 	}
-	if _, err := os.Lstat(AnchorPath(path)); err == nil {
+	if _, err := os.Lstat(anchorPath(path)); err == nil {
 		return fmt.Errorf("%w: it has no manifest", ErrDamaged)
 	}
 	return fmt.Errorf("%w; move it away, or name another path for the store", ErrForeign)

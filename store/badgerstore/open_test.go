@@ -144,7 +144,7 @@ func TestDamagedFiles(t *testing.T) {
 			if _, err := open(t.Context(), o, smallHooks(o)); !errors.Is(err, ErrDamaged) {
 				t.Errorf("Open = %v, want ErrDamaged", err)
 			}
-			if err := errors.Join(os.RemoveAll(o.Path), os.Remove(AnchorPath(o.Path))); err != nil {
+			if err := errors.Join(os.RemoveAll(o.Path), os.Remove(anchorPath(o.Path))); err != nil {
 				t.Fatal(err)
 			}
 			mustOpen(t, o, smallHooks(o)) // nothing holds the lock
@@ -245,7 +245,7 @@ func TestNoManifest(t *testing.T) {
 	if _, err := Open(t.Context(), o); !errors.Is(err, ErrDamaged) {
 		t.Errorf("Open = %v, want ErrDamaged", err)
 	}
-	if err := os.Remove(AnchorPath(o.Path)); err != nil {
+	if err := os.Remove(anchorPath(o.Path)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(t.Context(), o); !errors.Is(err, ErrForeign) {

@@ -97,14 +97,14 @@ func replace(path string, now time.Time, step func() error) (before string, err 
 	if _, err := os.Lstat(restoring); err != nil {
 		return "", err
 	}
-	if err := os.RemoveAll(ReservePath(restoring)); err != nil { // that of the path is the new one's
+	if err := os.RemoveAll(reservePath(restoring)); err != nil { // that of the path is the new one's
 		return "", fmt.Errorf("replacing the store: %w", err)
 	}
 	for _, move := range [][2]string{
-		{AnchorPath(restoring), AnchorPath(restored)},
+		{anchorPath(restoring), anchorPath(restored)},
 		{restoring, restored},
 		{path, before},
-		{AnchorPath(path), AnchorPath(before)},
+		{anchorPath(path), anchorPath(before)},
 	} {
 		if err := rename(move[0], move[1], step); err != nil {
 			return "", err
@@ -123,7 +123,7 @@ func finishReplace(path string, step func() error) error {
 	if _, err := os.Lstat(restored); err != nil {
 		return ignoreAbsent(err)
 	}
-	for _, move := range [][2]string{{AnchorPath(restored), AnchorPath(path)}, {restored, path}} {
+	for _, move := range [][2]string{{anchorPath(restored), anchorPath(path)}, {restored, path}} {
 		if err := rename(move[0], move[1], step); err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func ignoreAbsent(err error) error {
 // not. The caller has the lock on that one.
 func removeLeft(path string) error {
 	for _, left := range []string{path + restoringSuffix, path + restoredSuffix} {
-		if err := errors.Join(os.RemoveAll(left), os.RemoveAll(AnchorPath(left)), os.RemoveAll(ReservePath(left))); err != nil {
+		if err := errors.Join(os.RemoveAll(left), os.RemoveAll(anchorPath(left)), os.RemoveAll(reservePath(left))); err != nil {
 			return fmt.Errorf("removing what an earlier restore has left: %w", err)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// ReservePath is the file that holds space for the store at path.
-func ReservePath(path string) string { return path + ".reserve" }
+// reservePath is the file that holds space for the store at path.
+func reservePath(path string) string { return path + ".reserve" }
 
 // reserveStep is how much of the reserve is allocated at once, so that as much
 // of it as there is room for can be had.
@@ -26,7 +26,7 @@ type reserve struct {
 
 // openReserve takes what an earlier process has left of the reserve.
 func openReserve(path string, size uint64, allocate func(*os.File, int64) error) (*reserve, error) {
-	f, err := os.OpenFile(ReservePath(path), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+	f, err := os.OpenFile(reservePath(path), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -134,7 +134,7 @@ func TestReserveIsAllocated(t *testing.T) {
 		}
 		_ = r.close()
 		var st syscall.Stat_t
-		if err := syscall.Stat(ReservePath(path), &st); err != nil {
+		if err := syscall.Stat(reservePath(path), &st); err != nil {
 			t.Fatal(err)
 		}
 		if st.Blocks*512 < 2*reserveStep || st.Mode&0o777 != 0o600 {
