@@ -20,18 +20,14 @@ const (
 func (v *validator) source(fs *fields, e *Entry) {
 	v.oneSource(fs)
 	key := v.key(fs.stated("key"))
-	generate := v.onlyTrue(fs.stated("generate"))
+	stated := true
+	if f := fs.stated("credentials"); f != nil {
+		e.Sources = v.credentials(f)
+	} else {
+		e.Sources, stated = v.stated(fs, key, credentialKey(e, key))
+	}
 	switch {
-	case fs.stated("credentials") != nil:
-		e.Sources = v.credentials(fs.stated("credentials"))
-	case fs.stated("token") != nil:
-		e.Sources = v.literal(fs.stated("token"), key)
-	case fs.stated("token_file") != nil, fs.stated("token_env") != nil:
-		e.Sources = v.outside(fs, key)
-	case fs.stated("digest") != nil:
-		e.Sources = v.digest(fs, credentialKey(e, key))
-	case generate.OK:
-		e.Sources = generated(generate.Pos)
+	case stated:
 	case e.Action == Regenerate && fs.missing("generate"), e.Action == Copy && fs.missing("generate"):
 		e.Sources = generated(e.Pos)
 	case e.Action == Create && fs.missing(sourceKeys...):
@@ -50,6 +46,23 @@ func (v *validator) source(fs *fields, e *Entry) {
 			e.Key = key
 		}
 	}
+}
+
+// stated reads the one credential that fields state, if any of them says what it
+// is. ofDigest is the key that goes with a digest.
+func (v *validator) stated(fs *fields, key, ofDigest Stated[token.Key]) (sources []Source, stated bool) {
+	generate := v.onlyTrue(fs.stated("generate"))
+	switch {
+	case fs.stated("token") != nil:
+		return v.literal(fs.stated("token"), key), true
+	case fs.stated("token_file") != nil, fs.stated("token_env") != nil:
+		return v.outside(fs, key), true
+	case fs.stated("digest") != nil:
+		return v.digest(fs, ofDigest), true
+	case generate.OK:
+		return generated(generate.Pos), true
+	}
+	return nil, false
 }
 
 // credentialKey is the key of the credential whose digest an entry states. A
@@ -151,26 +164,16 @@ func (v *validator) credential(n *node) (s Source) {
 	fs := v.fields(n, credentialScope)
 	v.oneSource(fs)
 	key := v.key(fs.stated("key"))
-	generate := v.onlyTrue(fs.stated("generate"))
-	var sources []Source
-	switch {
-	case fs.stated("token") != nil:
-		sources = v.literal(fs.stated("token"), key)
-	case fs.stated("token_file") != nil, fs.stated("token_env") != nil:
-		sources = v.outside(fs, key)
-	case fs.stated("digest") != nil:
-		sources = v.digest(fs, key)
-	case generate.OK:
-		sources = generated(generate.Pos)
-		if f := fs.stated("key"); f != nil {
-			v.report.at(f.key.pos, keyOfGenerated)
-		}
-	case fs.missing(slices.Concat(secretKeys, []string{"generate"})...):
+	sources, stated := v.stated(fs, key, key)
+	if !stated && fs.missing(slices.Concat(secretKeys, []string{"generate"})...) {
 		v.report.also(n.pos, "nothing says what this credential is; "+statedSources)
 	}
 	if len(sources) == 1 {
 		s = sources[0]
 		s.Pos = n.pos
+	}
+	if f := fs.stated("key"); f != nil && s.Generate {
+		v.report.at(f.key.pos, keyOfGenerated)
 	}
 	return s
 }

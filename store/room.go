@@ -2,7 +2,7 @@ package store
 
 import "net/netip"
 
-// Room is memory for one Record at a time, so that a Lookup need not allocate.
+// Room is memory for one Record at a time, so that to decode it need not allocate.
 // The zero Room is ready.
 type Room struct {
 	scopes, sets []string
