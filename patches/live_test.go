@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -43,18 +44,38 @@ func (r *running) Handle(_ context.Context, group []Patch) ([]Verdict, error) {
 }
 
 func run(t *testing.T, path string) *running {
+	r := prepared(t, path)
+	r.start()
+	return r
+}
+
+// prepared is a Dir that does not run yet.
+func prepared(t *testing.T, path string) *running {
 	r := &running{T: t, path: path, applied: make(chan string, 1000), done: make(chan error, 1)}
 	r.dir = New(Config{
 		Name: "spool", Path: path, AfterApply: Rename, MaxSize: 1 << 20,
 		Strict: true, Settle: 10 * time.Millisecond, Rescan: time.Hour, StartWait: time.Hour,
 	}, r, zerolog.Nop())
-	ctx, cancel := context.WithCancel(t.Context())
+	return r
+}
+
+func (r *running) start() {
+	ctx, cancel := context.WithCancel(r.Context())
 	go func() { r.done <- r.dir.Run(ctx) }()
-	t.Cleanup(func() {
+	r.Cleanup(func() {
 		cancel()
 		<-r.done
 	})
-	return r
+}
+
+// startLookedAt starts it once somebody looks at it.
+func (r *running) startLookedAt() {
+	for looking := 0; looking == 0; runtime.Gosched() {
+		r.dir.mu.Lock()
+		looking = len(r.dir.onlookers)
+		r.dir.mu.Unlock()
+	}
+	r.start()
 }
 
 func (r *running) drop(rel, text string) {

@@ -13,13 +13,13 @@ import (
 
 // Whoever looks is told what a whole pass after the question has come to.
 func TestLook(t *testing.T) {
-	r := run(t, t.TempDir())
-	<-r.dir.Started()
+	r := prepared(t, t.TempDir())
 	r.drop("a.yaml", "a")
 	r.drop("b.yaml", "fail")
 	w, err := os.OpenFile(filepath.Join(r.path, "c.yaml"), os.O_CREATE|os.O_WRONLY, 0o600)
 	must(t, err)
 	defer w.Close()
+	go r.startLookedAt() // or some of it would have its outcome before
 	done, s, err := r.dir.Look(t.Context(), func(s Status) bool {
 		return len(s.Waiting) == 1 && s.Waiting[0].Reason != Settling
 	})
