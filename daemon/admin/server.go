@@ -49,7 +49,8 @@ const (
 	ndjsonType = "application/x-ndjson" // one JSON text a line
 )
 
-// NewServer serves a Service to Clients.
+// NewServer serves a Service to Clients. What it restores is received into files of
+// the spool.
 func NewServer(s Service, spool Spool) *http.Server {
 	return &http.Server{
 		Handler:           handler(s, spool),
