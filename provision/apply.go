@@ -42,8 +42,9 @@ type Result struct {
 	// Outcome is zero if the store cannot be written to at the moment:
 	// nothing was decided, and the patch is to be handed in again.
 	Outcome store.Outcome
-	// Undelivered: the ledger has an outcome, and something that was written with
-	// it is not in its place yet; the patch is to be handed in again.
+	// Undelivered: what the patch writes cannot come into its place at the moment,
+	// whether it was decided on or not; it is to be handed in again, and what comes
+	// after it need not wait.
 	Undelivered bool
 	// Another: the ledger has other bytes under this ID. Nothing was decided
 	// on these; they have to come back under an ID of their own.

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
 	"os/user"
 	"path"
@@ -251,8 +252,9 @@ func (a *Applier) finish(rules *Rules, path string) error {
 	return nil
 }
 
-// busy is an error that nothing in a manifest can help. It does not name the
-// file.
-func busy(err error) error {
-	return fmt.Errorf("%w: writing the file of \"write_to\": %w", store.ErrUnavailable, bare(err))
-}
+// errUndelivered keeps an output from its place, and can be helped by nothing in a
+// manifest.
+var errUndelivered = errors.New(`writing the file of "write_to"`)
+
+// busy is an errUndelivered. It does not name the file.
+func busy(err error) error { return fmt.Errorf("%w: %w", errUndelivered, bare(err)) }

@@ -89,6 +89,10 @@ func (t *transaction) add(ctx context.Context, p *text) (bool, error) {
 		return false, nil
 	}
 	d, err := t.attempt(p)
+	if errors.Is(err, errUndelivered) && !errors.Is(err, errStaged) {
+		t.results = append(t.results, Result{Undelivered: true, Reasons: []string{err.Error()}})
+		return true, nil
+	}
 	if err != nil {
 		return false, t.unlessAlone(err)
 	}
