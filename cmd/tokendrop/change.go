@@ -183,7 +183,7 @@ func (ch *change) question(flags entry, args []string) string {
 
 // stated is what the flags state, beside arguments that can be meant.
 func (ch *change) stated(c *cli, cmd *cobra.Command, args []string) (entry, error) {
-	flags, err := stated(cmd, ch.fields)
+	flags, err := stated(cmd, ch.fields, ch.action == "update")
 	if err == nil {
 		err = wellFormed(args...)
 	}

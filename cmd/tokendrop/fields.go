@@ -91,20 +91,36 @@ func addFields(cmd *cobra.Command, names []string) {
 	}
 }
 
-// stated are the fields that the command line states, as a manifest would.
-func stated(cmd *cobra.Command, names []string) (entry, error) {
+// stated are the fields that the command line states, as a manifest would. An empty
+// list is refused unless it clears a field: elsewhere it comes of a variable that was
+// never set, and the token could do more than was meant.
+func stated(cmd *cobra.Command, names []string, clears bool) (entry, error) {
 	e := make(entry)
 	for _, name := range names {
 		if !cmd.Flags().Changed(flagName(name)) {
 			continue
 		}
 		value, err := fieldValue(cmd, name)
+		if err == nil && !clears && isNothing(value) {
+			err = errors.New(`is empty; state what is meant, or leave the flag out ("tokendrop update" clears a field with it)`)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--%s: %w", flagName(name), err)
 		}
 		e[name] = value
 	}
 	return e, nil
+}
+
+// isNothing tells whether a value is an empty list.
+func isNothing(value any) bool {
+	switch list := value.(type) {
+	case []string:
+		return len(list) == 0
+	case map[string]string:
+		return len(list) == 0
+	}
+	return false
 }
 
 func fieldValue(cmd *cobra.Command, name string) (any, error) {
