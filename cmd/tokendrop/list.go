@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,17 +131,26 @@ func fieldRows(t *admin.Token) [][]string {
 		{"name", t.Name},
 		{"description", t.Description},
 		{"type", t.Type},
-		{"audience", t.Audience},
-		{"state", string(t.State)},
-		{"not before", timeText(t.NotBefore)},
-		{"expires", timeText(t.ExpiresAt)},
-		{"issued", timeText(t.IssuedAt)},
-		{"created", timeText(t.CreatedAt)},
-		{"updated", timeText(t.UpdatedAt)},
-		{"generation", fmt.Sprint(t.Generation)},
-		{"used", useText(t.UseCount, t.LastUsedAt, t.LastUsedIP)},
-		{"source", t.Source},
 	}
+	rows = addRows(rows, "scope", t.Scopes)
+	rows = addRows(rows, "scope set", t.ScopeSets)
+	rows = addRows(rows, "allowed address", t.AllowedIPs)
+	rows = append(rows, []string{"audience", t.Audience})
+	for _, name := range slices.Sorted(maps.Keys(t.Labels)) {
+		rows = append(rows, []string{"label", name + "=" + t.Labels[name]})
+	}
+	rows = append(
+		rows,
+		[]string{"state", stateText(t)},
+		[]string{"not before", timeText(t.NotBefore)},
+		[]string{"expires", timeText(t.ExpiresAt)},
+		[]string{"issued", timeText(t.IssuedAt)},
+		[]string{"created", timeText(t.CreatedAt)},
+		[]string{"updated", timeText(t.UpdatedAt)},
+		[]string{"generation", fmt.Sprint(t.Generation)},
+		[]string{"used", useText(t.UseCount, t.LastUsedAt, t.LastUsedIP)},
+		[]string{"source", t.Source},
+	)
 	for _, c := range t.Credentials {
 		text := c.Key.String()
 		if c.GoodUntil != nil {
@@ -148,6 +159,25 @@ func fieldRows(t *admin.Token) [][]string {
 		rows = append(rows, []string{"credential", text + ", used " + useText(c.UseCount, c.LastUsedAt, nil)})
 	}
 	return rows
+}
+
+// addRows adds a row for each of a list.
+func addRows(rows [][]string, head string, list []string) [][]string {
+	for _, one := range list {
+		rows = append(rows, []string{head, one})
+	}
+	return rows
+}
+
+// stateText is the state of a token; of a blocked one, why it is.
+func stateText(t *admin.Token) string {
+	switch {
+	case t.State != admin.Blocked:
+		return string(t.State)
+	case t.BlockReason == "":
+		return "blocked, as its user is"
+	}
+	return "blocked, as its user is: " + t.BlockReason
 }
 
 func useText(count uint64, at *time.Time, from *netip.Addr) string {

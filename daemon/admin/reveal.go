@@ -38,7 +38,12 @@ func (l *Local) Token(ctx context.Context, called string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	return newToken(&rec, l.ruleOf(&rec), uses[rec.ID], l.Now()), nil
+	rule := l.ruleOf(&rec)
+	t := newToken(&rec, rule, uses[rec.ID], l.Now())
+	if rule.Blocked {
+		t.BlockReason = rule.Reason
+	}
+	return t, nil
 }
 
 // Reveal implements Service.

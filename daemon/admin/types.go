@@ -36,6 +36,9 @@ type Token struct {
 	UseCount    uint64            `json:"use_count"`    // credentials that are gone included
 	Source      string            `json:"source"`
 	Credentials []Credential      `json:"credentials"`
+	// BlockReason is why its user is blocked, where that was said. Service.Token
+	// tells it, and no list.
+	BlockReason string `json:"block_reason,omitempty"`
 }
 
 // Credential is one of a token's credentials.
