@@ -174,14 +174,19 @@ func (w *linkWalk) follow(name string) error {
 	switch {
 	case err != nil:
 		return err
-	case strings.HasPrefix(target, "/"):
-		return errOutside
 	case w.dir.generation(w.at) != "" && target == path.Join(dataLink, name):
 		return fs.ErrNotExist // it was published before, and is not any more
 	case w.followed == maxLinks:
 		return errLoop
 	}
 	w.followed++
+	if strings.HasPrefix(target, "/") {
+		var inside bool
+		if target, inside = strings.CutPrefix(target, w.dir.cfg.Path+"/"); !inside {
+			return errOutside
+		}
+		w.at = "."
+	}
 	w.todo = append(strings.Split(target, "/"), w.todo...)
 	return nil
 }

@@ -33,6 +33,8 @@ func TestLinks(t *testing.T) {
 		"out below":               {"data/deep/../../../outside.yaml", "", "leads out"},
 		"through an escape":       {"escape/outside.yaml", "", "leads out"},
 		"absolute":                {"/etc/hostname", "", "leads out"},
+		"absolute, inside":        {"DIR/data/plain.txt", "plain", ""},
+		"absolute, through it":    {"DIR/../outside.yaml", "", "leads out"},
 		"dangling":                {"nothing.yaml", "", "to nothing"},
 		"below a file":            {"real.yaml/x.yaml", "", "to nothing"},
 		"a loop":                  {"x.yaml", "", "too many others"},
@@ -65,7 +67,7 @@ func TestLinks(t *testing.T) {
 				td.Link(target, rel)
 			}
 			must(t, os.Chmod(filepath.Join(td.path, "open"), 0o777))
-			td.Link(tt.target, "x.yaml")
+			td.Link(strings.ReplaceAll(tt.target, "DIR", td.path), "x.yaml")
 			td.Pass()
 			if tt.want == "" {
 				td.HandedOver("real.yaml")

@@ -24,6 +24,12 @@ type output struct {
 	token token.Token
 }
 
+// What a file of EnvOutput sets.
+const (
+	TokenVariable = "TOKENDROP_TOKEN"
+	KeyVariable   = "TOKENDROP_KEY"
+)
+
 // content is what the file will hold.
 func (o *output) content() []byte {
 	text, key := o.token.Reveal(), o.token.Key
@@ -31,7 +37,7 @@ func (o *output) content() []byte {
 	case JSONOutput:
 		return fmt.Appendf(nil, "{\"token\": %q, \"key\": %q}\n", text, key.String())
 	case EnvOutput:
-		return fmt.Appendf(nil, "TOKENDROP_TOKEN=%s\nTOKENDROP_KEY=%s\n", text, key)
+		return fmt.Appendf(nil, "%s=%s\n%s=%s\n", TokenVariable, text, KeyVariable, key)
 	}
 	return append([]byte(text), '\n')
 }

@@ -232,6 +232,7 @@ func (p *planner) update(rec store.Record, e *Entry) error {
 	if err := set.apply(&rec, from); err != nil {
 		return err
 	}
+	p.boundGrace(&rec)
 	return p.write(e, &before, rec)
 }
 

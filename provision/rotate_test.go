@@ -109,6 +109,11 @@ func TestGrace(t *testing.T) {
 	if got, want := w.token("anna", "a").Credentials[1].GoodUntil, w.token("anna", "a").ExpiresAt; !got.Equal(want) {
 		t.Errorf("good until %v, past the expiry %v", got, want)
 	}
+	w.must(entry("action: update, " + anna + ", set: {expires_in: 1h}"))
+	w.must(entry("action: update, " + anna + ", set: {expires_in: 10d}"))
+	if got, want := w.token("anna", "a").Credentials[1].GoodUntil, w.now.Add(time.Hour); !got.Equal(want) {
+		t.Errorf("good until %v, past what the expiry was for a while, %v", got, want)
+	}
 	w.must(entry("action: regenerate, " + anna))
 	if got := w.spelled("anna", "a"); got != "?" {
 		t.Errorf("credentials %s without a grace", got)

@@ -31,6 +31,19 @@ func TestUnsafeDirectory(t *testing.T) {
 	}
 }
 
+// The daemon outlives whoever reads its log.
+func TestNobodyReadsTheLog(t *testing.T) {
+	requireTool(t, "bash")
+	m := newMachine(t)
+	m.start("bash", "-c", `exec "$@" 2> >(head -n 1)`, "bash")
+	m.install("a.yaml", manifestA)
+	m.install("b.toml", manifestB)
+	if got := m.verify(tokenA); got != "200 "+keyA {
+		t.Errorf("verify says %s", got)
+	}
+	m.stop()
+}
+
 // Of two daemons on one directory the first has it until it ends; a second one
 // on one store does not start.
 func TestTwoDaemons(t *testing.T) {

@@ -44,6 +44,7 @@ it at once, the rest after a restart.`,
 }
 
 func (c *cli) runDaemon(cmd *cobra.Command, cfg *config.Config, onReady func()) error {
+	signal.Ignore(syscall.SIGPIPE) // who asks verify does not suffer when nobody reads the log any more
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)

@@ -346,6 +346,11 @@ func TestKubernetesVariablesAreNotOurs(t *testing.T) {
 	}
 }
 
+// Who has the token that "write_to" wrote in the environment can run commands.
+func TestATokenInTheEnvironmentIsNoSetting(t *testing.T) {
+	mustParse(t, "", "TOKENDROP_TOKEN=x", "TOKENDROP_KEY=y")
+}
+
 // Invariants 1, 3 and 5: each bad file beside its exact messages. Variables
 // stand in the file's first lines, after "#env ".
 func TestBad(t *testing.T) {

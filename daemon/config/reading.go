@@ -197,6 +197,7 @@ func (r *reading) set(key string, at Place, f field, value any) {
 // its own, such as drop directories, sets of scopes and imports.
 func (r *reading) environment(env []string) {
 	known := []string{configVariable}
+	ignored := []string{provision.TokenVariable, provision.KeyVariable} // of whoever uses a token
 	for _, s := range r.sections() {
 		for _, f := range s.fields {
 			if f.nested() {
@@ -211,7 +212,7 @@ func (r *reading) environment(env []string) {
 	}
 	for _, v := range env {
 		name, _, _ := strings.Cut(v, "=")
-		if strings.HasPrefix(name, variablePrefix) && !slices.Contains(known, name) && !serviceLink.MatchString(name) {
+		if strings.HasPrefix(name, variablePrefix) && !slices.Contains(known, name) && !slices.Contains(ignored, name) && !serviceLink.MatchString(name) {
 			r.problemAt(Place{Source: name}, unknown("variable", name, known))
 		}
 	}
