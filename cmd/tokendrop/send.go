@@ -75,7 +75,12 @@ func (c *cli) printChanged(cmd *cobra.Command, a *admin.Applied) error {
 			return fmt.Errorf("printing the token: %w", err)
 		}
 	}
-	_, err := fmt.Fprint(cmd.ErrOrStderr(), r.text())
+	text := r.text()
+	if r.Outcome == installed && len(r.Entries) == 0 {
+		user, _ := cmd.Flags().GetString("user") // with --all: what else there is to name has an entry
+		text += visible(user) + ": unchanged; the user has no token\n"
+	}
+	_, err := fmt.Fprint(cmd.ErrOrStderr(), text)
 	return err
 }
 
