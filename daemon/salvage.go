@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -30,6 +31,9 @@ func adviseDamaged(path string, err error) error {
 	if !errors.Is(err, ErrDamaged) {
 		return err
 	}
+	if !mayRead(path) { // another user has opened it since
+		return fmt.Errorf("%w; nothing is lost: give all of it to the user that the daemon runs as, with \"chown -R USER: %s*\"", err, path)
+	}
 	backup := "FILE\" makes it anew of a backup"
 	if _, failed := os.Lstat(SnapshotPath(path)); failed == nil {
 		backup = SnapshotPath(path) + "\" makes it anew of the snapshot beside it"
@@ -44,6 +48,22 @@ func adviseDamaged(path string, err error) error {
 		left = fmt.Sprintf("what is gone stays so, and the store goes on from entry %d", unmoored.Last)
 	}
 	return fmt.Errorf("%w; to go on without that, remove %s: %s", err, unmoored.Anchor, left)
+}
+
+// mayRead tells whether all files of a store can be opened, as far as their owners
+// and modes go. Badger's errors do not tell.
+func mayRead(path string) bool {
+	files, err := os.ReadDir(path)
+	for _, file := range files {
+		if errors.Is(err, fs.ErrPermission) {
+			break
+		}
+		var f *os.File
+		if f, err = os.Open(filepath.Join(path, file.Name())); err == nil {
+			err = f.Close()
+		}
+	}
+	return !errors.Is(err, fs.ErrPermission)
 }
 
 var (
