@@ -337,10 +337,16 @@ func TestVanishedFilesMayComeBack(t *testing.T) {
 	remove("a.yaml")
 	td.Pass()
 	td.Swept(nil)
+	if !td.dir.Status().Vanishing {
+		t.Error("the status does not say that a file may be gone")
+	}
 	td.Drop("a.yaml", "a.yaml")
 	td.After(td.cfg.Settle / 2).Pass()
 	td.Swept(nil)
 	td.SweptLater(whole("a.yaml", "b.yaml", "c.yaml"))
+	if td.dir.Status().Vanishing {
+		t.Error("the status says that a file may be gone that is back")
+	}
 
 	remove("a.yaml")
 	td.Pass()

@@ -37,6 +37,9 @@ type Status struct {
 	// because it is configured so, or because of ReadOnly: it is mounted so.
 	Keep, ReadOnly bool
 	Failed         []Failure // in keep mode, in the byte order of their paths
+	// Vanishing: in keep mode, files are gone that may come back, and do not count
+	// as gone yet.
+	Vanishing bool
 	// Warnings are what is likely to be wrong though everything works.
 	Warnings []string
 }
@@ -121,6 +124,7 @@ func (d *Dir) publish() {
 	defer d.mu.Unlock()
 	d.status.Keep, d.status.ReadOnly = d.keep != nil, d.tree != nil && d.tree.readOnly
 	d.status.Failed, d.status.Warnings = failed, d.warnings
+	d.status.Vanishing = d.keep != nil && !d.keep.sweepAt.IsZero()
 	d.status.Watched = d.tree != nil && d.watch.err == nil
 	d.status.Leased = d.tree != nil && d.leased
 	d.status.Waiting, d.status.LeftAlone = waiting, left

@@ -241,6 +241,20 @@ func TestKeepWithholds(t *testing.T) {
 	}
 }
 
+// A prune that is ordered takes what has gone just before.
+func TestPruneWhatHasJustGone(t *testing.T) {
+	m := newKeeper(t, `prune = "delete"`)
+	for i := range 6 {
+		m.keep(fmt.Sprintf("%d.yaml", i), fmt.Sprintf("tokens: [{action: create, user: u, name: t%d, generate: true}]\n", i))
+	}
+	m.start()
+	m.removeKept("0.yaml", "1.yaml", "2.yaml", "3.yaml", "4.yaml")
+	if out, err := m.run("apply", "--prune", "--yes", m.drop); err != nil || len(m.list()) != 1 {
+		t.Errorf("%d tokens are left: %v\n%s", len(m.list()), err, out)
+	}
+	m.stop()
+}
+
 // The size of the kill test for kept files.
 const (
 	keptRounds   = 10

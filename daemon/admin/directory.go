@@ -160,10 +160,14 @@ func (o *look) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// enough tells whether nothing that is waited for waits any more.
+// enough tells whether nothing that is waited for waits any more. To look at a
+// whole directory is also to find out what is gone from it.
 func (o *look) enough(s *patches.Status, late bool) bool {
 	if s.State != patches.Working {
 		return !o.wait
+	}
+	if s.Vanishing && !late && slices.Contains(o.paths, "") {
+		return false
 	}
 	return !slices.ContainsFunc(s.Waiting, func(w patches.Waiting) bool {
 		return o.wants(w.Path) && (o.wait || w.Reason.Passes() && !late)
