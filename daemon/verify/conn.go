@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"time"
 )
 
 // maxHead is how long a head may be that is not left to net/http.
 const maxHead = 8 << 10
+
+// maxSlack is how many bytes of ends of lines net/http passes over behind a POST.
+const maxSlack = 4
 
 // headEnd ends a head.
 var headEnd = []byte(lineEnd + lineEnd)
@@ -40,6 +44,7 @@ type conn struct {
 	head   head
 	buf    [maxHead]byte
 	have   int       // bytes of buf that were read and not answered
+	slack  int       // how many ends of lines may come before the next question
 	timed  time.Time // when the deadlines were set last
 	out    []byte    // memory
 	body   []byte    // the same
@@ -69,6 +74,9 @@ func (c *conn) serve() (other bool) {
 		if _, err := c.Write(out); err != nil {
 			return false
 		}
+		if c.head.method == http.MethodPost {
+			c.slack = maxSlack
+		}
 		if c.have = copy(c.buf[:], c.buf[size:c.have]); c.head.last {
 			c.linger(now)
 			return false
@@ -80,6 +88,7 @@ func (c *conn) serve() (other bool) {
 // nothing more to come, or something other than a head.
 func (c *conn) next() (size int, other bool) {
 	for known := 0; ; {
+		c.skipLineEnds()
 		if end := bytes.Index(c.buf[known:c.have], headEnd); end >= 0 {
 			return known + end + len(headEnd), false
 		}
@@ -97,6 +106,22 @@ func (c *conn) next() (size int, other bool) {
 		if c.have += n; err != nil && n == 0 {
 			return 0, c.have > 0
 		}
+	}
+}
+
+// skipLineEnds drops what some clients send behind the body of a POST (RFC 9112,
+// section 2.2).
+func (c *conn) skipLineEnds() {
+	n := 0
+	for ; c.slack > 0 && n < c.have; n++ {
+		if b := c.buf[n]; b != '\r' && b != '\n' {
+			c.slack = 0
+			break
+		}
+		c.slack--
+	}
+	if n > 0 {
+		c.have = copy(c.buf[:], c.buf[n:c.have])
 	}
 }
 
