@@ -25,6 +25,7 @@ var builds = map[string]string{}
 // build builds a version of both packages, once, and returns where they are.
 func build(t *testing.T, version, arch string) string {
 	t.Helper()
+	nfpm(t) // without it every test is skipped, and not the first one alone
 	what := version + " " + arch
 	if builds[what] == "" {
 		out, err := os.MkdirTemp("", "tokendrop-packages")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -30,7 +31,9 @@ func (m *machine) publish(n int, files map[string]string) {
 	dir := fmt.Sprintf("..2027_01_31_23_59_59.%09d", n)
 	check(os.Mkdir(filepath.Join(m.drop, dir), 0o755))
 	for name, text := range files {
+		syscall.ForkLock.RLock() // a process that another test begins would have the file open, too
 		check(os.WriteFile(filepath.Join(m.drop, dir, name), []byte(text), 0o644))
+		syscall.ForkLock.RUnlock()
 	}
 	check(os.Symlink(dir, m.drop+"/..data_tmp"))
 	check(os.Rename(m.drop+"/..data_tmp", m.drop+"/..data"))
